@@ -1,0 +1,52 @@
+"""The errors of all systems, grouped by what the caller must do next.
+
+Pure: no module here does anything. Foreign exceptions (ftplib, sqlite3, OSError) are turned into these once, at the
+edge where they appear, with the cause kept (`raise … from error`). Messages name the thing, the place, the value and
+the fix, and never hold a secret.
+"""
+
+from collections.abc import Sequence
+
+
+class FtpRetrieveError(Exception):
+    """Root of everything this package raises on purpose."""
+
+
+class ConfigError(FtpRetrieveError):
+    """The configuration must be mended. `problems` holds one line per mistake, all that were found."""
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class InUse(FtpRetrieveError):
+    """Another process holds the lock; try later. The message names the holder."""
+
+
+class RemoteUnavailable(FtpRetrieveError):
+    """The server cannot be reached or went away; the next poll tries again."""
+
+
+class RemoteRefused(FtpRetrieveError):
+    """The server answered no (login, permission, missing directory): an operator is needed."""
+
+
+class TransferIncomplete(FtpRetrieveError):
+    """One file did not come whole: discard what was staged and try again later."""
+
+
+class SessionExpired(FtpRetrieveError):
+    """The session was ended from outside: by its time limit, or because the program is stopping."""
+
+
+class StorageError(FtpRetrieveError):
+    """The local disk will not take files (full, gone, not permitted): stop fetching until it does."""
+
+
+class JournalError(FtpRetrieveError):
+    """The journal cannot be trusted or written: stop, never deliver without memory."""
+
+
+class CommandFailed(FtpRetrieveError):
+    """A program we ran failed. The message has the masked command line, the exit code and its last words."""

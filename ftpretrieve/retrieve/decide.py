@@ -1,0 +1,195 @@
+"""Whether a listed file is new: the rules of identity, as pure functions of a listing, the journal's rows and the time.
+
+A version is new when it is *different* from every kept version of its name, not when it is newer. Sizes differ when both
+are exact and unequal. A stamp is the interval [t, t + precision); two stamps of one clock agree when they overlap, so a
+listing that drops the time of day after six months changes nothing. Stamps of different clocks are not compared: such a
+file counts as changed.
+
+Must not: read clocks, settings or the journal. `now` is wall time in epoch seconds, given by the caller.
+"""
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from ftpretrieve.retrieve.records import (
+    FINISHED,
+    SECOND,
+    Candidate,
+    Clock,
+    Kind,
+    Plan,
+    RemoteFile,
+    State,
+    Version,
+)
+
+OWN_PREFIX = b".ftpretrieve"
+"""Names that begin like this are ours in every local directory; no remote file may take one."""
+
+PLAN_MAX = 100_000
+"""Files planned in one poll; the rest come in the next. Keeps a hostile endless listing from filling the memory."""
+
+CAREFUL_BYTES = 64 * 1024 * 1024
+"""Larger files get two looks before their download too, so that a day-long upload is not downloaded at every poll."""
+
+OLD_STAMP_SECS = 26 * 3600
+"""A stamp that ended this long ago is over in every time zone (-12 h to +14 h), whatever zone the server prints."""
+
+_PLAIN_NAME = re.compile(rb"[^/\0\r\n.][^/\0\r\n]{0,254}")
+
+
+def name_matcher(include: Sequence[str], exclude: Sequence[str], encoding: str) -> Callable[[bytes], bool]:
+    """Return the question "is this name wanted?", asked of names as `encoding` shows them.
+
+    A glob with a slash is held against the whole relative path, any other against the last part.
+    """
+    if tuple(include) == ("*",) and not exclude:
+        return lambda name: True
+    included, excluded = _any_glob(include), _any_glob(exclude)
+
+    def wanted(name: bytes) -> bool:
+        shown = name.decode(encoding, "surrogateescape")
+        return included(shown) and not excluded(shown)
+
+    return wanted
+
+
+def _any_glob(globs: Sequence[str]) -> Callable[[str], bool]:
+    whole = [re.compile(fnmatch.translate(glob)) for glob in globs if "/" in glob]
+    last = [re.compile(fnmatch.translate(glob)) for glob in globs if "/" not in glob]
+
+    def matches(name: str) -> bool:
+        leaf = name.rpartition("/")[2]
+        return any(p.match(name) for p in whole) or any(p.match(leaf) for p in last)
+
+    return matches
+
+
+def unsafe_reason(name: bytes) -> str | None:
+    """Return why this remote name must not become a local path, or None when it may.
+
+    A name is relative, made of parts of 1 to 255 bytes joined by `/`; none is `.`, `..` or begins like our own files;
+    NUL, CR and LF cannot be sent to a server or given to a file system and are refused too.
+    """
+    if _PLAIN_NAME.fullmatch(name):
+        return None
+    if not name:
+        return "empty-name"
+    if any(byte in name for byte in (b"\0", b"\r", b"\n")):
+        return "control-character-in-name"
+    if len(name) > 4000:  # PATH_MAX is 4096 with the directory before it
+        return "name-too-long"
+    for part in name.split(b"/"):
+        if part in (b"", b".", b".."):
+            return "path-in-name"
+        if len(part) > 255:
+            return "name-too-long"
+        if part.startswith(OWN_PREFIX):
+            return "own-name"
+    return None
+
+
+def same_version(seen: RemoteFile, version: Version) -> bool:
+    """Say whether what a server shows is the version that a row holds (rules 1, 2 and 6 of identity)."""
+    if seen.size is not None and version.size >= 0 and seen.size != version.size:
+        return False
+    if version.utc_stamp is None and version.local_stamp is None or seen.stamp is None:
+        # Without a time on either side (name, size) decides.
+        return seen.size is not None and version.size >= 0
+    if seen.clock is Clock.UTC:
+        stamp, precision = version.utc_stamp, version.utc_precision
+    else:
+        stamp, precision = version.local_stamp, version.local_precision
+    return stamp is not None and _overlap(seen.stamp, seen.precision, stamp, precision)
+
+
+def same_look(first: RemoteFile, second: RemoteFile) -> bool:
+    """Say whether two looks show the same version. Looks on different clocks never do."""
+    if first.clock is not second.clock or first.size != second.size:
+        return False
+    if first.stamp is None or second.stamp is None:
+        return first.stamp is second.stamp
+    return _overlap(first.stamp, first.precision, second.stamp, second.precision)
+
+
+def _overlap(a: int, a_precision: int, b: int, b_precision: int) -> bool:
+    return a < b + b_precision and b < a + a_precision
+
+
+def is_old(seen: RemoteFile, now: float) -> bool:
+    """Say whether the stamp's granule is over whatever the server's clock or zone."""
+    return seen.stamp is not None and seen.stamp + seen.precision < now - OLD_STAMP_SECS
+
+
+def is_at_rest(seen: RemoteFile, version: Version | None, now: float) -> bool:
+    """Say whether a later rewrite must show another stamp than `seen`, when its RETR is sent from `now` on.
+
+    One-second stamps are at rest because the poll's first RETR waits for the second to be over. Coarser ones only
+    when an earlier poll, longer ago than their precision, listed the same version, or when they are old.
+    """
+    if seen.precision <= SECOND and seen.stamp is not None:
+        return True
+    if version is not None and same_version(seen, version) and abs(now - version.first_listed) > seen.precision > 0:
+        return True
+    return is_old(seen, now)
+
+
+def needs_care(candidate: Candidate) -> bool:
+    """Say whether a file gets two looks before its download: large, or still changing in an earlier poll."""
+    version = candidate.version
+    return (candidate.file.size or 0) > CAREFUL_BYTES or (version is not None and version.polls_changing > 0)
+
+
+def decide(
+    chunk: Sequence[RemoteFile],
+    known: Mapping[bytes, Sequence[Version]],
+    plan: Plan,
+    wanted: Callable[[bytes], bool],
+    now: float,
+    *,
+    ignore_back_off: bool = False,
+) -> None:
+    """Put every entry of this chunk of a listing into the plan exactly once: to fetch, to settle, or skipped.
+
+    `known` maps a name to its rows, newest first. A delivered version that is due for its one recheck is counted as
+    known and stands in `plan.recheck` besides.
+    """
+    for file in chunk:
+        if file.kind is not Kind.FILE:
+            plan.skip(f"not-a-file:{file.kind}", file.name)
+        elif reason := unsafe_reason(file.name):
+            plan.skip(reason, file.name)
+        elif not wanted(file.name):
+            plan.skip("excluded", file.name)
+        else:
+            _decide_one(file, known.get(file.name, ()), plan, -1.0 if ignore_back_off else now)
+
+
+def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: float) -> None:
+    version = None
+    for row in versions:
+        if row.state is State.STAGED:
+            plan.skip("waiting-to-be-published", file.name)
+            return
+        if same_version(file, row) and (version is None or version.state not in FINISHED and row.state in FINISHED):
+            version = row
+    if version is not None and version.state in FINISHED:
+        if version.recheck:
+            plan.recheck.append(Candidate(file, version, True, tuple(versions)))
+        plan.skip("known", file.name)
+        return
+    # At most one row of a name is unfinished; a version that replaces it before it was delivered takes it over.
+    opened = version or next((row for row in versions if row.state not in FINISHED), None)
+    candidate = Candidate(file, opened, version is not None, tuple(versions))
+    if version is not None and version.state is State.ARRIVED:
+        plan.settle.append(candidate)
+    elif version is not None and version.next_try > now >= 0:
+        plan.skip("backing-off", file.name)
+    elif len(plan.fetch) >= PLAN_MAX:
+        plan.skip("left-for-the-next-poll", file.name)
+    elif file.name in plan.names:
+        plan.skip("listed-twice", file.name)
+    else:
+        plan.names.add(file.name)
+        plan.fetch.append(candidate)

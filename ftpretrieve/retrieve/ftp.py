@@ -1,0 +1,455 @@
+"""A session on an FTP server: the FTP side of the contract in `remote`.
+
+One control connection lists; while files are fetched there are as many as allowed, each in a thread of its own. Looks
+borrow a connection between two of its transfers, never one in the middle of a RETR. Which two looks can be compared
+depends on the server:
+
+    MLSD offered             the listing is the first look; MLST (or a re-listing, when that is fewer bytes) the second
+    LIST with SIZE and MDTM  both looks are SIZE + MDTM, since LIST gives minutes at best
+    LIST alone               both looks are listings
+
+Must not: know the journal, decide what is fetched, or retry beyond replacing a connection that broke.
+"""
+
+import ftplib
+import logging
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from ftpretrieve.deadline import Deadline
+from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
+from ftpretrieve.logs import record
+from ftpretrieve.retrieve.decide import unsafe_reason
+from ftpretrieve.retrieve.ftp_control import WIRE, Account, Control, Sockets, wire_name
+from ftpretrieve.retrieve.ftp_download import Download, Progress
+from ftpretrieve.retrieve.ftp_pool import Pool
+from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
+from ftpretrieve.retrieve.records import (
+    SECOND,
+    TICK,
+    Arrived,
+    Clock,
+    Failed,
+    Kind,
+    Listing,
+    RemoteFile,
+    Tick,
+    Wanted,
+)
+from ftpretrieve.retrieve.staging import Session
+
+LIST_BLOCK_BYTES = 64 * 1024
+TICK_SECS = 0.2
+DEPTH_MAX = 32
+"""Directories below one another that are followed; a directory that contains itself has no end."""
+
+ASK_BYTES = 200
+"""What one MLST costs both ways beside the name (measured on pure-ftpd and proftpd: 120 to 190)."""
+
+BREAKS_MAX = 3
+"""Connections in a row that a worker loses before it gives up: the server is going away."""
+
+TRUNCATED = re.compile(r"truncat|too many|output limit", re.IGNORECASE)
+"""pure-ftpd ends a listing it has cut with "226 Output truncated to 10000 matches" (measured)."""
+
+NO_FILES = re.compile(r"no (such )?files?( found)?\b|empty", re.IGNORECASE)
+"""How servers refuse to list a directory that is only empty (450 or 550)."""
+
+UNKNOWN_COMMAND = ("500", "501", "502", "504")
+
+Looks = Mapping[bytes, RemoteFile | None]
+Event = Arrived | Failed | Tick | Exception | None
+Work = Callable[[Control], Looks | None]
+
+
+class FtpRemote:
+    """One session. See `remote.Remote` for what each call promises."""
+
+    def __init__(
+        self,
+        account: Account,
+        directory: bytes,
+        deadline: Deadline,
+        log: logging.Logger,
+        *,
+        connections: int = 2,
+        recursive: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        self._account, self._directory, self._log = account, directory, log
+        self._connections, self._recursive, self._progress = connections, recursive, progress
+        self._sockets = Sockets(deadline)
+        self._pool = Pool(self._open, self._sockets)
+        self._mlsd: bool | None = None
+        self._can_ask, self._can_mlst, self._can_queue = True, False, True
+        self._listing = Listing(0)
+        self._listing_bytes = 0
+        self._workers: list[threading.Thread] = []
+
+    # -- connections --------------------------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> str:
+        """What the session is doing, for those who report that it was ended."""
+        return self._pool.stage
+
+    def abort(self) -> None:
+        """End everything that blocks, from any thread, for good."""
+        self._sockets.abort()
+        self._pool.wake()
+
+    def close(self) -> None:
+        """Say goodbye and free all sockets and threads."""
+        aborted = self._sockets.aborted.is_set()
+        if self._workers:
+            self.abort()
+        for worker in self._workers:
+            worker.join()
+        self._workers = []
+        self._pool.close(polite=not aborted)
+
+    def _open(self) -> Control:
+        control = Control(self._account, self._sockets)
+        try:
+            control.open()
+            if self._mlsd is None:
+                self._learn_features(control)
+            if self._directory:
+                with control.step(f"CWD {self._directory.decode(WIRE)}"):
+                    control.cwd(self._directory.decode(WIRE))
+            if self._recursive:
+                with control.step("PWD"):
+                    control.base = control.pwd()
+        except BaseException:
+            control.shut()
+            raise
+        return control
+
+    def _learn_features(self, control: Control) -> None:
+        with control.step("FEAT"):
+            try:
+                features = control.sendcmd("FEAT").upper().splitlines()[1:-1]
+            except ftplib.error_perm:
+                features = []
+        words = {line.split()[0] for line in features if line.split()}
+        self._mlsd = self._can_mlst = "MLST" in words  # RFC 3659, section 7.8: MLST in FEAT stands for both
+
+    def _expired(self) -> None:
+        if self._sockets.aborted.is_set():
+            raise SessionExpired(self.stage)
+
+    # -- listing ------------------------------------------------------------------------------------------------
+
+    @property
+    def listing(self) -> Listing:
+        """What is known of the listing after its last chunk."""
+        return self._listing
+
+    @property
+    def listing_is_look(self) -> bool:
+        """Whether a listing and a later look can be compared."""
+        return bool(self._mlsd) or not self._can_ask
+
+    def list(self) -> Iterator[Sequence[RemoteFile]]:
+        """Yield the entries of the directory, and of those below it when recursive."""
+        control = self._pool.take()
+        totals = _Totals()
+        below = [b""]
+        while below:
+            directory = below.pop()
+            try:
+                for chunk in self._list_one(control, directory, totals):
+                    yield chunk
+                    if self._recursive:
+                        below.extend(entry.name for entry in chunk if self._is_to_follow(entry))
+            except RemoteRefused as error:
+                if not directory:
+                    raise
+                totals.suspect = "unreadable"
+                self._log.warning(record("DIRECTORYFAILED", name=directory, reason=str(error)))
+            self._listing = totals.listing()
+        self._listing_bytes = totals.bytes
+        self._pool.give_back(control)
+
+    def _is_to_follow(self, entry: RemoteFile) -> bool:
+        return entry.kind is Kind.DIR and unsafe_reason(entry.name) is None and entry.name.count(b"/") < DEPTH_MAX
+
+    def _list_one(self, control: Control, directory: bytes, totals: "_Totals") -> Iterator[Sequence[RemoteFile]]:
+        """Yield the entries of one directory, names relative to the session's."""
+        prefix = directory + b"/" if directory else b""
+        if self._recursive:
+            path = f"{control.base.rstrip('/')}/{wire_name(directory)}" if directory else control.base
+            with control.step(f"CWD {path}"):
+                control.cwd(path)
+        parser, lines = ListingParser(datetime.now(UTC), self._mlsd), LineSplitter()
+        for block in self._listing_blocks(control, totals):
+            yield self._entries(parser, lines.feed(block), prefix, totals)
+        yield self._entries(parser, lines.end(), prefix, totals)
+        totals.unreadable += parser.unreadable + lines.unreadable
+        totals.examples.extend(parser.examples)
+
+    @staticmethod
+    def _entries(
+        parser: ListingParser, lines: Sequence[bytes], prefix: bytes, totals: "_Totals"
+    ) -> Sequence[RemoteFile]:
+        entries = parser.feed(lines)
+        totals.listed += len(entries)
+        if not prefix:
+            return entries
+        return [RemoteFile(prefix + e.name, e.kind, e.size, e.stamp, e.precision, e.clock) for e in entries]
+
+    def _listing_blocks(self, control: Control, totals: "_Totals") -> Iterator[bytes]:
+        with control.step("MLSD" if self._mlsd else "LIST"):
+            try:
+                data = control.transfer(control.stage)
+            except ftplib.error_perm as error:
+                if self._mlsd and str(error).startswith(UNKNOWN_COMMAND):
+                    self._mlsd = self._can_mlst = False
+                    yield from self._listing_blocks(control, totals)
+                    return
+                if NO_FILES.search(str(error)):
+                    return
+                raise
+            except ftplib.error_temp as error:
+                if NO_FILES.search(str(error)):
+                    return
+                raise
+            try:
+                while block := data.recv(LIST_BLOCK_BYTES):
+                    self._expired()
+                    totals.bytes += len(block)
+                    yield block
+                self._expired()
+            finally:
+                self._sockets.close(data)
+            self._end_listing(control, totals)
+
+    def _end_listing(self, control: Control, totals: "_Totals") -> None:
+        try:
+            reply = control.voidresp()
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            # The rows that came may still be fetched; only their absence proves nothing.
+            self._log.warning(record("LISTINGENDED", reply=control.masked(str(error))))
+            totals.suspect = "truncated"
+            return
+        if TRUNCATED.search(reply):
+            totals.suspect = "truncated"
+
+    # -- looks --------------------------------------------------------------------------------------------------
+
+    def look(self, files: Sequence[RemoteFile]) -> Looks | None:
+        """Ask anew about some files, in the one way whose answers compare with their first look."""
+        if not self.listing_is_look:
+            return self.ask(files)
+        one_by_one = sum(len(file.name) + ASK_BYTES for file in files)
+        if self._can_mlst and one_by_one < self._listing_bytes:
+            return self._borrowing(lambda control: self._mlst(control, files))
+        return self._borrowing(lambda control: self._relist(control, files))
+
+    def ask(self, files: Sequence[RemoteFile]) -> Looks | None:
+        """Ask for SIZE and MDTM of each file; None where the server does not know them, or no connection is free."""
+        if not self._can_ask:
+            return None
+        return self._borrowing(lambda control: self._size_mdtm(control, files))
+
+    def _borrowing(self, work: Work) -> Looks | None:
+        """Do some work on a connection that is between two transfers; None at once when there is none."""
+        self._expired()
+        control = self._pool.borrow(workers_run=any(worker.is_alive() for worker in self._workers))
+        if control is None:
+            return None
+        try:
+            seen = work(control)
+        except RemoteUnavailable:
+            # An idle connection that was closed meanwhile, or a server that loses commands sent ahead: once more,
+            # on a new connection and one command at a time.
+            self._pool.drop(control)
+            if not self._can_queue:
+                raise
+            self._can_queue = False
+            control = self._pool.take()
+            seen = work(control)
+        self._pool.give_back(control)
+        return seen
+
+    def _replies(self, control: Control, commands: Sequence[str], stage: str) -> Sequence[str]:
+        with control.step(stage):
+            return list(control.ask_all(commands, self._can_queue))
+
+    def _mlst(self, control: Control, files: Sequence[RemoteFile]) -> Looks | None:
+        """Look by MLST. Source: RFC 3659, section 7.2: the facts stand on the middle line, after one blank."""
+        replies = self._replies(control, [f"MLST {wire_name(file.name)}" for file in files], "MLST")
+        seen: dict[bytes, RemoteFile | None] = {}
+        for file, reply in zip(files, replies, strict=True):
+            if reply.startswith(UNKNOWN_COMMAND):
+                self._can_mlst = False
+                return self._relist(control, files)
+            lines = reply.splitlines()
+            facts = lines[1].lstrip(" ").encode(WIRE) if reply.startswith("250") and len(lines) > 2 else b""
+            found = ListingParser(datetime.now(UTC), True).feed([facts])
+            if found:
+                entry = found[0]
+                seen[file.name] = RemoteFile(
+                    file.name, entry.kind, entry.size, entry.stamp, entry.precision, entry.clock
+                )
+            else:
+                seen[file.name] = None
+        return seen
+
+    def _size_mdtm(self, control: Control, files: Sequence[RemoteFile]) -> Looks | None:
+        commands = [f"{verb} {wire_name(file.name)}" for file in files for verb in ("SIZE", "MDTM")]
+        replies = self._replies(control, commands, "SIZE and MDTM")
+        seen: dict[bytes, RemoteFile | None] = {}
+        for file, size, mdtm in zip(files, replies[::2], replies[1::2], strict=True):
+            if mdtm.startswith(UNKNOWN_COMMAND) or size.startswith(UNKNOWN_COMMAND):
+                self._can_ask = False
+                return None
+            stamp = _mdtm_second(mdtm)
+            if stamp is None and not size.startswith("213"):
+                seen[file.name] = None
+                continue
+            bytes_ = int(size[4:]) if size.startswith("213") and size[4:].strip().isdecimal() else None
+            precision = 0 if stamp is None else SECOND
+            seen[file.name] = RemoteFile(file.name, Kind.FILE, bytes_, stamp, precision, Clock.UTC)
+        return seen
+
+    def _relist(self, control: Control, files: Sequence[RemoteFile]) -> Looks:
+        """Look by listing the directories of these files once more."""
+        wanted = {file.name for file in files}
+        directories = {name.rpartition(b"/")[0] for name in wanted}
+        totals, seen = _Totals(), dict[bytes, RemoteFile | None]()
+        for directory in directories:
+            for chunk in self._list_one(control, directory, totals):
+                seen.update((entry.name, entry) for entry in chunk if entry.name in wanted)
+        if self._recursive:
+            with control.step(f"CWD {control.base}"):
+                control.cwd(control.base)
+        if totals.suspect is None:
+            seen.update((name, None) for name in wanted if name not in seen)
+        return seen
+
+    # -- fetching -----------------------------------------------------------------------------------------------
+
+    def fetch(self, wanted: Sequence[Wanted], session: Session) -> Iterator[Arrived | Failed | Tick]:
+        """Download files over the session's connections; see `remote.Remote.fetch`."""
+        tasks: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
+        for item in wanted:
+            tasks.put(item)
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        ended = threading.Event()
+        count = min(self._connections, len(wanted))
+        self._workers = [
+            threading.Thread(target=self._work, args=(tasks, events, ended, session, n), name=f"fetch-{n}")
+            for n in range(count)
+        ]
+        for worker in self._workers:
+            worker.start()
+        try:
+            yield from self._events(events, count, tasks)
+        finally:
+            ended.set()
+            if any(worker.is_alive() for worker in self._workers):
+                self._end_workers(ended)
+
+    def _end_workers(self, ended: threading.Event) -> None:
+        for worker in self._workers:
+            worker.join(TICK_SECS)
+        if any(worker.is_alive() for worker in self._workers):
+            self.abort()  # in the middle of a transfer that nobody wants any more
+        for worker in self._workers:
+            worker.join()
+
+    def _events(
+        self,
+        events: queue.SimpleQueue[Event],
+        workers: int,
+        tasks: "queue.SimpleQueue[Wanted]",
+    ) -> Iterator[Arrived | Failed | Tick]:
+        """Yield what the workers report until the last has ended; then raise the gravest of their errors."""
+        error: Exception | None = None
+        while workers:
+            try:
+                event = events.get(timeout=TICK_SECS)
+            except queue.Empty:
+                yield TICK
+                continue
+            if event is None:
+                workers -= 1
+            elif isinstance(event, StorageError):
+                raise event
+            elif isinstance(event, Exception):
+                error = event if error is None or isinstance(event, SessionExpired) else error
+            else:
+                yield event
+        self._expired()
+        if not tasks.empty():
+            raise error or RemoteUnavailable(f"{self._account}: no connection is left")
+
+    def _work(
+        self,
+        tasks: "queue.SimpleQueue[Wanted]",
+        events: queue.SimpleQueue[Event],
+        ended: threading.Event,
+        session: Session,
+        number: int,
+    ) -> None:
+        """Download files until none is left. One worker's trouble ends the worker; the files go to the others."""
+        control: Control | None = None
+        breaks = 0
+        try:
+            while breaks < BREAKS_MAX and not ended.is_set() and not self._sockets.aborted.is_set():
+                if control is not None:
+                    control = self._pool.pause(control, lambda: events.put(TICK))
+                try:
+                    item = tasks.get_nowait()
+                except queue.Empty:
+                    break
+                try:
+                    control = control or self._pool.take()
+                except (RemoteUnavailable, RemoteRefused, SessionExpired):
+                    tasks.put(item)
+                    raise
+                control.stage = f"RETR {wire_name(item.file.name)}"
+                download = Download(control, self._sockets, item, session)
+                events.put(download.run(self._progress))
+                breaks = breaks + 1 if download.broken else 0
+                if download.broken:
+                    self._pool.drop(control)
+                    control = None
+        except (RemoteUnavailable, RemoteRefused, SessionExpired) as error:
+            # A second connection that is refused (421, 530) only means that there is one less from now on.
+            self._connections = max(1, self._connections - 1)
+            self._log.debug(record("connection.failed", number=number, reason=str(error)))
+            events.put(error)
+        except Exception as error:  # handed to the thread that can tell: see _events
+            events.put(error)
+        finally:
+            if control is not None:
+                self._pool.give_back(control)
+            events.put(None)
+
+
+class _Totals:
+    """What is counted over the directories of one listing."""
+
+    def __init__(self) -> None:
+        self.listed = self.unreadable = self.bytes = 0
+        self.suspect: str | None = None
+        self.examples: list[bytes] = []
+
+    def listing(self) -> Listing:
+        return Listing(self.listed, self.unreadable, self.suspect, tuple(self.examples[:3]))
+
+
+def _mdtm_second(reply: str) -> int | None:
+    """Return the epoch second of an MDTM reply, or None. Source: RFC 3659, section 3.1."""
+    found = re.match(r"213 +(\d{14})(\.\d+)?\s*$", reply)
+    if not found:
+        return None
+    try:
+        return int(datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp())
+    except ValueError:
+        return None

@@ -1,0 +1,255 @@
+"""One FTP control connection: ftplib with its traps closed.
+
+Names travel as Latin-1 text, which maps every byte to itself, so that one odd name cannot lose a listing. All sockets
+are known to the session's `Sockets`, so that another thread can wake whatever blocks on them; every wait has a limit
+taken from the session's deadline. Must not: decide whether to try again, or know of journal and staging.
+"""
+
+import ftplib
+import re
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from ftpretrieve.deadline import Deadline
+from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
+
+WIRE = "latin-1"
+"""Maps bytes to text one to one; ftplib wants text."""
+
+CONNECT_SECS = 20.0
+"""A server that has not answered a SYN by then is away: four retransmissions."""
+
+REPLY_LINES = 1000
+"""Lines of one reply at most; FEAT and banners have dozens, a hostile server has no end."""
+
+QUEUE = 16
+"""Commands sent ahead of their replies: well below every server's input buffer, and the round trips are gone."""
+
+QUIT_SECS = 0.5
+"""What a goodbye may take: nobody is helped by waiting for it."""
+
+_CONTROL_BYTES = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where to log in, and how long a silence on one connection is borne (`silence_secs`)."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    silence_secs: float = 60.0
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Sockets:
+    """The open sockets of one session, and the flag that ends it. `abort` may be called from any thread."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.aborted = threading.Event()
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def abort(self) -> None:
+        """Wake everything that blocks, for good."""
+        self.aborted.set()
+        with self._lock:
+            for sock in self._open:
+                # socket.socket.shutdown: the method of an SSLSocket would hand ciphertext to the reader (measured).
+                # OSError: not connected, or closed by its own thread just now.
+                with suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def dial(self, host: str, port: int, silence_secs: float) -> socket.socket:
+        """Return a connected socket with a time-out.
+
+        Raises: OSError when no address answers, SessionExpired when the session was aborted.
+        """
+        error: OSError = OSError(f"no address for {host}")
+        for family, kind, protocol, _, address in self._resolve(host, port):
+            sock = socket.socket(family, kind, protocol)
+            with self._lock:
+                self._open.add(sock)
+            try:
+                if self.aborted.is_set():
+                    raise SessionExpired("connect")
+                sock.settimeout(self.deadline.at_most(CONNECT_SECS))
+                sock.connect(address)
+                sock.settimeout(self.deadline.at_most(silence_secs))
+                return sock
+            except OSError as failure:
+                self.close(sock)
+                error = failure
+            except BaseException:
+                self.close(sock)
+                raise
+        raise error
+
+    def close(self, sock: socket.socket) -> None:
+        """Close a socket and forget it."""
+        with self._lock:
+            self._open.discard(sock)
+        sock.close()
+
+    def _resolve(self, host: str, port: int) -> Sequence[tuple[int, int, int, str, tuple[str, int]]]:
+        # getaddrinfo cannot be interrupted and may take minutes, so it is awaited in a thread that may outlive us.
+        found: list[object] = []
+
+        def resolve() -> None:
+            try:
+                found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            except OSError as error:
+                found.append(error)
+
+        thread = threading.Thread(target=resolve, name="resolve", daemon=True)
+        thread.start()
+        limit = Deadline(self.deadline.at_most(CONNECT_SECS))
+        while thread.is_alive() and not limit.expired and not self.aborted.is_set():
+            thread.join(0.1)
+        if not found:
+            raise TimeoutError("the name was not resolved in time")
+        if isinstance(found[0], OSError):
+            raise found[0]
+        return found[0]  # type: ignore[return-value]  # else it is the list
+
+
+class Control(ftplib.FTP):
+    """A logged-in control connection. Not for two threads at once."""
+
+    def __init__(self, account: Account, sockets: Sockets) -> None:
+        super().__init__(encoding=WIRE)
+        self._account = account
+        self._sockets = sockets
+        self.stage = "connect"
+        self.base = ""
+
+    def open(self) -> None:
+        """Connect, log in, and switch to binary.
+
+        Raises: RemoteUnavailable, RemoteRefused, SessionExpired; each names host and step.
+        """
+        account = self._account
+        with self.step("connect"):
+            self.sock = self._sockets.dial(account.host, account.port, account.silence_secs)
+            self.af = self.sock.family
+            self.host, self.port = account.host, account.port
+            self.file = self.sock.makefile("r", encoding=WIRE)
+        with self.step("greeting"):
+            self.welcome = self.getresp()
+        with self.step("login"):
+            self.stage = "USER"
+            reply = self.sendcmd(f"USER {_wire(account.user)}")
+            if reply.startswith("3"):
+                self.stage = "PASS"
+                reply = self.sendcmd(f"PASS {_wire(account.password)}")
+            if not reply.startswith("2"):
+                raise ftplib.error_perm(reply)
+        with self.step("TYPE I"):
+            self.voidcmd("TYPE I")
+
+    @contextmanager
+    def step(self, stage: str) -> Iterator[None]:
+        """Name what is being done, and turn every failure of the whole session into one of ours."""
+        self.stage = stage
+        try:
+            yield
+        except ftplib.error_perm as error:
+            raise RemoteRefused(self._told(error)) from error
+        except (OSError, EOFError, ftplib.Error) as error:
+            if self._sockets.aborted.is_set() or self._sockets.deadline.expired:
+                raise SessionExpired(self.stage) from error
+            raise RemoteUnavailable(self._told(error)) from error
+
+    def _told(self, error: Exception) -> str:
+        if isinstance(error, EOFError):
+            text = "the server closed the connection"
+        elif isinstance(error, TimeoutError):
+            text = "no answer in time"
+        else:
+            text = str(error) or type(error).__name__
+        return f"{self._account}: {self.stage}: {self.masked(text)}"
+
+    def masked(self, text: str) -> str:
+        """Return a server's words fit for a log: without our password and without control characters."""
+        secret = self._account.password
+        if secret:
+            text = text.replace(_wire(secret), "***").replace(secret, "***")
+        return _CONTROL_BYTES.sub("?", text)[:300]
+
+    def getmultiline(self) -> str:
+        """Read one reply, at most `REPLY_LINES` long. Source: RFC 959, section 4.2."""
+        line = self.getline()
+        if line[3:4] != "-":
+            return line
+        lines, end = [line], line[:3] + " "
+        while not lines[-1].startswith(end) or len(lines) == 1:
+            if len(lines) >= REPLY_LINES:
+                raise ftplib.error_proto(f"a reply of more than {REPLY_LINES} lines")
+            lines.append(self.getline())
+        return "\n".join(lines)
+
+    def transfer(self, command: str, rest: int = 0) -> socket.socket:
+        """Open a passive data connection, send a command on the control connection and return the data socket.
+
+        Raises: ftplib's errors and OSError. The caller closes the socket through `Sockets.close`.
+        """
+        host, port = self.makepasv()
+        data = self._sockets.dial(host, port, self._account.silence_secs)
+        try:
+            if rest:
+                self.sendcmd(f"REST {rest}")
+            reply = self.sendcmd(command)
+            if reply.startswith("2"):
+                # Some servers end the previous command with a 226 of its own before the 150. As in ftplib.
+                reply = self.getresp()
+            if not reply.startswith("1"):
+                raise ftplib.error_reply(reply)
+        except BaseException:
+            self._sockets.close(data)
+            raise
+        return data
+
+    def ask_all(self, commands: Sequence[str], queued: bool) -> Iterator[str]:
+        """Send commands that have no data connection and yield their replies in order; queued: several ahead."""
+        ahead = QUEUE if queued else 1
+        for start in range(0, len(commands), ahead):
+            part = commands[start : start + ahead]
+            for command in part:
+                if "\r" in command or "\n" in command:
+                    raise ValueError("a command must be one line")
+            assert self.sock is not None
+            self.sock.sendall("".join(f"{command}\r\n" for command in part).encode(WIRE))
+            for _ in part:
+                yield self.getmultiline()
+
+    def shut(self, *, polite: bool = False) -> None:
+        """Close the connection; `polite` says goodbye first."""
+        sock = self.sock
+        if sock is None:
+            return
+        if polite:
+            # Whatever goes wrong with a goodbye, the connection is closed next.
+            with suppress(OSError, EOFError, ftplib.Error):
+                sock.settimeout(QUIT_SECS)
+                self.voidcmd("QUIT")
+        if self.file is not None:
+            self.file.close()
+        self._sockets.close(sock)
+        self.sock = self.file = None
+
+
+def _wire(text: str) -> str:
+    """Return configured text as the wire's one-to-one text: servers expect UTF-8 today."""
+    return text.encode("utf-8", "surrogateescape").decode(WIRE)
+
+
+def wire_name(name: bytes) -> str:
+    """Return a remote name as the wire's text."""
+    return name.decode(WIRE)

@@ -1,0 +1,200 @@
+"""The download of one file over one control connection: RETR into staging, counted, hashed, fsynced.
+
+End of file is never proof of a whole file: ftplib itself takes a short body followed by 226. So the bytes are counted
+against the first look, and the second look of `waiting` has the last word. Must not: retry, or share anything between
+two files.
+"""
+
+import errno
+import ftplib
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from ftpretrieve.errors import StorageError
+from ftpretrieve.retrieve.ftp_control import Control, Sockets, wire_name
+from ftpretrieve.retrieve.records import Arrived, Failed, State, Wanted
+from ftpretrieve.retrieve.staging import Session
+
+BLOCK_BYTES = 256 * 1024
+"""Of one recv: 0.8-1.7 CPU seconds a GiB (measured), hardly less with larger ones."""
+
+ROOM_BYTES = 64 * 1024 * 1024
+"""The disk is asked again for room after so much of a file whose size nobody knows."""
+
+WORTH_KEEPING_BYTES = 1024 * 1024
+"""A shorter beginning of a file is quicker fetched again than kept."""
+
+OVERLAP_BYTES = 64 * 1024
+"""What is fetched again before the kept end when resuming: a server that misplaces REST does not reproduce it."""
+
+LONG_SHARE = 0.5
+"""A file cut off by the limit after this share of the session will not come in a session of that length."""
+
+Progress = Callable[[bytes, int, int | None], None]
+"""Called now and then from a worker thread with (name, bytes so far, size or None)."""
+
+
+class Download:
+    """One file's download. `control` is unusable afterwards when `broken` says so."""
+
+    def __init__(self, control: Control, sockets: Sockets, wanted: Wanted, session: Session) -> None:
+        self._control, self._sockets, self._wanted, self._session = control, sockets, wanted, session
+        self._size = wanted.first.size
+        self._hash = hashlib.sha256()
+        self._received = 0
+        self.broken = False
+
+    def run(self, progress: Progress | None) -> Arrived | Failed:
+        """Do it. Raises: StorageError, when the local disk takes no more."""
+        self._session.check_room(self._size)
+        started = time.monotonic()
+        fd, staged = self._open()
+        try:
+            failure = self._receive(fd, progress)
+            if failure is None:
+                inode = self._session.finish(fd, staged, self._mtime())
+                return Arrived(self._wanted, staged, self._received, inode, self._hash.hexdigest())
+            return self._give_up(failure, fd, staged, started)
+        except BaseException:
+            self._forget(staged)
+            raise
+        finally:
+            os.close(fd)
+
+    def _mtime(self) -> int | None:
+        first, listed = self._wanted.first, self._wanted.file
+        return first.stamp if first.stamp is not None else listed.stamp
+
+    def _open(self) -> tuple[int, bytes]:
+        partial = self._wanted.partial
+        if partial is not None:
+            fd = self._session.reopen(partial, self._wanted.partial_bytes)
+            if fd is not None:
+                return fd, partial
+        suffix = b"-recheck" if self._wanted.recheck_of is not None else b""
+        return self._session.create(b"%d%s" % (self._wanted.id, suffix))
+
+    # -- receiving ----------------------------------------------------------------------------------------------
+
+    def _receive(self, fd: int, progress: Progress | None) -> Failed | None:
+        """Receive the file; return None when it is complete by count, else what is wrong."""
+        name = wire_name(self._wanted.file.name)
+        try:
+            data, held = self._begin(fd, name)
+        except ftplib.error_perm as error:
+            return self._failed(str(error))
+        except (OSError, EOFError, ftplib.Error) as error:
+            self.broken = not isinstance(error, ftplib.error_temp) or str(error).startswith("421")
+            return self._failed(str(error) or "connection lost")
+        try:
+            failure = self._read(data, fd, held, progress)
+        finally:
+            self._sockets.close(data)
+        return failure or self._end()
+
+    def _begin(self, fd: int, name: str) -> tuple[socket.socket, bytes]:
+        """Send RETR, after REST when a beginning is held; return the data socket and the held bytes sent again."""
+        kept = os.fstat(fd).st_size
+        offset = max(0, kept - OVERLAP_BYTES)
+        if offset:
+            try:
+                data = self._control.transfer(f"RETR {name}", rest=offset)
+            except (ftplib.error_perm, ftplib.error_reply):
+                offset = 0  # no REST here: from the beginning, once
+        if not offset:
+            os.ftruncate(fd, 0)
+            return self._control.transfer(f"RETR {name}"), b""
+        os.lseek(fd, 0, os.SEEK_SET)
+        left = offset
+        while left:
+            block = os.read(fd, min(BLOCK_BYTES, left))
+            self._hash.update(block)
+            left -= len(block)
+        held = os.read(fd, kept - offset)
+        os.lseek(fd, offset, os.SEEK_SET)
+        self._received = offset
+        return data, held
+
+    def _read(self, data: socket.socket, fd: int, held: bytes, progress: Progress | None) -> Failed | None:
+        buffer = memoryview(bytearray(BLOCK_BYTES))
+        room_at = self._received + ROOM_BYTES
+        overlap = b""
+        while True:
+            try:
+                count = data.recv_into(buffer)
+            except OSError as error:
+                self.broken = True
+                return self._failed("no data in time" if isinstance(error, TimeoutError) else str(error))
+            # What arrives after an abort is not the file's, and end of file then is the abort's.
+            if self._sockets.aborted.is_set():
+                self.broken = True
+                return self._failed("session ended", State.DOWNLOADING)
+            if not count:
+                return None
+            block = buffer[:count]
+            if len(overlap) < len(held):
+                overlap += bytes(block[: len(held) - len(overlap)])
+                if not held.startswith(overlap):
+                    self.broken = True
+                    return self._failed("the server resumed at another place")
+            self._write(fd, block)
+            if self._size is not None and self._received > self._size:
+                self.broken = True
+                return self._failed(f"grew beyond {self._size} bytes", State.CHANGING)
+            if self._received >= room_at:
+                room_at += ROOM_BYTES
+                self._session.check_room(None if self._size is None else self._size - self._received)
+            if progress is not None:
+                progress(self._wanted.file.name, self._received, self._size)
+
+    def _write(self, fd: int, block: memoryview) -> None:
+        self._hash.update(block)
+        self._received += len(block)
+        try:
+            while block:
+                block = block[os.write(fd, block) :]
+        except OSError as error:
+            what = "disk full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror
+            raise StorageError(
+                f"cannot write {self._size or self._received} bytes in {os.fsdecode(self._session.directory)}: {what}"
+            ) from error
+
+    def _end(self) -> Failed | None:
+        """Read the reply that ends a transfer, and hold the count against the size."""
+        whole = self._size is None or self._received == self._size
+        try:
+            self._control.voidresp()
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            self.broken = str(error).startswith("421")
+            return self._failed(str(error))
+        except (OSError, EOFError, ftplib.Error) as error:
+            # All bytes are here and only the goodbye is missing: the second look decides.
+            self.broken = True
+            if self._size is None or not whole:
+                return self._failed(str(error) or "connection lost")
+        return None if whole else self._failed(f"incomplete: {self._received} of {self._size} bytes")
+
+    # -- when it did not come -----------------------------------------------------------------------------------
+
+    def _failed(self, reason: str, fault: State = State.FAILED) -> Failed:
+        return Failed(self._wanted, self._control.masked(reason), fault)
+
+    def _give_up(self, failure: Failed, fd: int, staged: bytes, started: float) -> Failed:
+        resumable = failure.fault is State.DOWNLOADING or self.broken and failure.fault is State.FAILED
+        if resumable and self._wanted.at_rest and self._size and self._received >= WORTH_KEEPING_BYTES:
+            with suppress(OSError, StorageError):  # a beginning that cannot be kept is only fetched again
+                self._session.finish(fd, staged, None)
+                return Failed(self._wanted, failure.reason, failure.fault, staged, self._received)
+        self._forget(staged)
+        limit = self._sockets.deadline
+        if failure.fault is State.DOWNLOADING and time.monotonic() - started > LONG_SHARE * limit.limit_secs:
+            return self._failed("longer-than-session")
+        return failure
+
+    def _forget(self, staged: bytes) -> None:
+        with suppress(OSError):  # recovery removes it with its session
+            self._session.staging.discard(staged)

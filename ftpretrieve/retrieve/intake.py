@@ -1,0 +1,254 @@
+"""What happens to a file between the plan and the sync directory: its first look, its row, its verdict.
+
+`prepare` turns candidates into `Wanted` with a first look each; `verdict` turns a download and its second look into
+`Staged`, or says why not. Every way a file can fail is noted here, in the journal and the log. Must not: wait, rename,
+or talk to a server other than through the contract of a remote.
+"""
+
+import fnmatch
+import os
+from collections.abc import Mapping, Sequence
+
+from ftpretrieve.logs import record
+from ftpretrieve.retrieve.decide import is_at_rest, same_look, same_version
+from ftpretrieve.retrieve.mailbox import Mailbox
+from ftpretrieve.retrieve.publisher import back_off_secs
+from ftpretrieve.retrieve.records import (
+    FINISHED,
+    Arrived,
+    Candidate,
+    Failed,
+    PollResult,
+    RemoteFile,
+    Staged,
+    State,
+    Wanted,
+)
+
+CHANGING_TOLD = 10
+"""A file still changing after so many polls is reported once: it only ever grows, or is no file to collect."""
+
+RECHECK_TRIES = 5
+"""Failed rechecks after which one gives up, with a warning: nothing more could be learnt."""
+
+
+class Intake:
+    """The bookkeeping of one poll's files; counts what happens to them in the poll's result."""
+
+    def __init__(self, mailbox: Mailbox, result: PollResult) -> None:
+        self._journal, self._staging, self._publisher = mailbox.journal, mailbox.staging, mailbox.publisher
+        self._rules, self._log, self._now = mailbox.rules, mailbox.log, mailbox.now
+        self._result = result
+
+    # -- before the download ------------------------------------------------------------------------------------
+
+    def prepare(
+        self, candidates: Sequence[Candidate], looks: Mapping[bytes, RemoteFile | None], looked_at: float
+    ) -> list[Wanted]:
+        """Give each candidate that its first look still shows as listed a row, and return what to download."""
+        ready = [item for item in candidates if self._is_as_listed(item, looks[item.file.name])]
+        ids = self._journal.begin(ready, self._now())
+        return [
+            self._wanted(item, looks[item.file.name] or item.file, id, looked_at)
+            for item, id in zip(ready, ids, strict=True)
+        ]
+
+    def _is_as_listed(self, item: Candidate, look: RemoteFile | None) -> bool:
+        if look is None:
+            if item.version is not None:
+                self._note(item.version.id, item.file.name, State.VANISHED, "vanished", item.version.attempts)
+            return False
+        if look is item.file:
+            return True
+        if item.file.size is not None and look.size is not None and look.size != item.file.size:
+            self.still_changing(item)
+            return False
+        # The look may be on the better clock: rewritten between the last listing and its look, a version that is
+        # known by its UTC stamp is listed under a new local one.
+        twin = next((row for row in item.known if row.state in FINISHED and same_version(look, row)), None)
+        if twin is not None and look.stamp is not None:
+            self._journal.restamp(twin.id, item.file)
+            return False
+        return True
+
+    def _wanted(self, item: Candidate, look: RemoteFile, id: int, looked_at: float) -> Wanted:
+        row = item.version if item.same else None
+        at_rest = is_at_rest(item.file, row, self._now())
+        partial = row.staged if row and at_rest and row.partial_bytes else None
+        return Wanted(
+            id,
+            item.file,
+            look,
+            looked_at,
+            attempts=row.attempts if row else 0,
+            polls_changing=item.version.polls_changing if item.version else 0,
+            at_rest=at_rest,
+            partial=partial,
+            partial_bytes=row.partial_bytes if row and partial else 0,
+        )
+
+    def kept(self, item: Candidate, looked_at: float) -> Arrived | None:
+        """Return a file that arrived in an earlier session and is still listed the same; it waits for its look."""
+        assert item.version is not None
+        held = self._journal.arrived(item.version.id)
+        if held is None:
+            return None
+        staged, inode, digest, received = held
+        wanted = Wanted(
+            item.version.id,
+            item.file,
+            item.file,
+            looked_at,
+            polls_changing=item.version.polls_changing,
+            at_rest=is_at_rest(item.file, item.version, item.version.looked_at),
+        )
+        if not os.path.exists(self._staging.staged_path(staged)):
+            return None
+        return Arrived(wanted, staged, received, inode, digest)
+
+    # -- after the download -------------------------------------------------------------------------------------
+
+    def verdict(self, pairs: Sequence[tuple[Arrived, RemoteFile | None]]) -> list[Staged]:
+        """Return the downloads that their second look shows to be finished; note and discard the others."""
+        finished = []
+        for item, second in pairs:
+            if second is None and self._rules.settle_secs > 0:
+                self._discard(item)
+                self._note(item.wanted.id, item.wanted.file.name, State.VANISHED, "vanished", item.wanted.attempts)
+                continue
+            if second is not None and not same_look(item.wanted.first, second):
+                self._discard(item)
+                if item.wanted.recheck_of is None:
+                    self._changing(item.wanted.id, item.wanted.file.name, item.wanted.polls_changing)
+                continue
+            # Gone after a complete download, in a directory whose visible files are finished by agreement: this is
+            # the only copy there is.
+            size = (second or item.wanted.first).size
+            if size is not None and size != item.received_bytes:
+                self._discard(item)
+                self.failed(Failed(item.wanted, f"received {item.received_bytes} of {size} bytes"))
+            elif item.wanted.recheck_of is not None:
+                finished.extend(self._recheck_verdict(item, second))
+            elif not self._is_rejected(item):
+                finished.append(self._staged(item, item.wanted.id, second))
+        return finished
+
+    def _recheck_verdict(self, item: Arrived, second: RemoteFile | None) -> list[Staged]:
+        self._journal.rechecked(item.wanted.id)
+        if item.digest == item.wanted.recheck_of:
+            self._discard(item)
+            return []
+        id = self._journal.new_version(item.wanted.file.name, item.wanted.file, self._now())
+        return [self._staged(item, id, second)]
+
+    def _staged(self, item: Arrived, id: int, second: RemoteFile | None) -> Staged:
+        mtime = next((look.stamp for look in (second, item.wanted.file) if look and look.stamp is not None), -1)
+        return Staged(
+            id,
+            item.wanted.file.name,
+            self._journal.version_number(id),
+            item.staged,
+            item.inode,
+            item.digest,
+            item.received_bytes,
+            mtime,
+            self._publisher.sync_path(id, item.wanted.file.name, mtime),
+            second,
+            recheck=not item.wanted.at_rest,
+        )
+
+    def _is_rejected(self, item: Arrived) -> bool:
+        codec, name = self._rules.xml_encoding, item.wanted.file.name
+        shown = name.decode(self._rules.encoding, "surrogateescape")
+        if not codec or not any(fnmatch.fnmatchcase(shown, glob) for glob in self._rules.encoding_check):
+            return False
+        if self._staging.decodes(item.staged, codec):
+            return False
+        if not self._rules.reject_bad_encoding:
+            self._log.warning(record("BADENCODING", name=name, encoding=codec, action="delivered"))
+            return False
+        kept = self._staging.reject(item.staged, item.wanted.id, name)
+        self._note(item.wanted.id, name, State.REJECTED, f"does not decode as {codec}; kept as {os.fsdecode(kept)}", 1)
+        return True
+
+    def failed(self, item: Failed) -> None:
+        """Note a download that did not come."""
+        wanted = item.wanted
+        if wanted.recheck_of is not None:
+            self.recheck_failed(wanted.id, wanted.file.name, item.reason)
+            return
+        if item.fault is State.DOWNLOADING:  # cut off by the end of the session, not by a fault of the file
+            self._journal.fail(
+                wanted.id,
+                State.DOWNLOADING,
+                item.reason,
+                attempts=wanted.attempts,
+                next_try=0,
+                partial=item.partial,
+                partial_bytes=item.partial_bytes,
+            )
+            return
+        if item.fault is State.CHANGING:
+            self._changing(wanted.id, wanted.file.name, wanted.polls_changing)
+            return
+        attempts = wanted.attempts + 1
+        keep = item.partial is not None and wanted.at_rest
+        self._note(
+            wanted.id,
+            wanted.file.name,
+            item.fault,
+            item.reason,
+            attempts,
+            partial=item.partial if keep else None,
+            partial_bytes=item.partial_bytes if keep else 0,
+        )
+
+    def still_changing(self, item: Candidate) -> None:
+        """Note a listed file that a look before its download showed to be changing."""
+        version = item.version
+        id = version.id if version is not None else self._journal.begin([item], self._now())[0]
+        self._changing(id, item.file.name, version.polls_changing if version else 0)
+
+    def _changing(self, id: int, name: bytes, polls: int) -> None:
+        self._result.changing += 1
+        polls += 1
+        self._journal.fail(id, State.CHANGING, "still-changing", attempts=0, next_try=0, polls_changing=polls)
+        self._log.debug(record("changing", name=name, polls=polls))
+        if polls == CHANGING_TOLD:
+            self._log.warning(record("FILEFAILED", name=name, attempts=polls, reason="still-changing"))
+
+    def recheck_failed(self, id: int, name: bytes, reason: str) -> None:
+        """Count a recheck that told nothing; give up after some, with a warning."""
+        failures = self._journal.recheck_failures(id) + 1
+        gives_up = failures >= RECHECK_TRIES
+        self._journal.rechecked(id, None if gives_up else failures)
+        if gives_up:
+            self._log.warning(record("RECHECKFAILED", name=name, attempts=failures, reason=reason))
+
+    def keep(self, items: Sequence[Arrived]) -> None:
+        """Keep downloads whose second look did not come in this session."""
+        kept = [item for item in items if item.wanted.recheck_of is None]
+        if kept:
+            self._staging.sync_sessions([item.staged for item in kept])
+            self._journal.arrive(kept, self._now())
+
+    def _discard(self, item: Arrived) -> None:
+        self._staging.discard(item.staged)
+
+    def _note(
+        self,
+        id: int,
+        name: bytes,
+        state: State,
+        reason: str,
+        attempts: int,
+        *,
+        partial: bytes | None = None,
+        partial_bytes: int = 0,
+    ) -> None:
+        self._result.failed += 1
+        next_try = self._now() + back_off_secs(attempts)
+        self._journal.fail(
+            id, state, reason, attempts=attempts, next_try=next_try, partial=partial, partial_bytes=partial_bytes
+        )
+        self._log.warning(record("FILEFAILED", name=name, attempts=attempts, reason=reason, next_try=int(next_try)))

@@ -1,0 +1,195 @@
+"""One poll: recover, list, decide, fetch, settle, publish, report. Read this page and you know the product.
+
+Theory of operation. A remote file is taken when the journal holds no equal version of its name. It is downloaded under
+a private name in staging and *settles*: only when a second look, begun after its last byte and at least `settle_secs`
+after the first, shows the same size and stamp, and the bytes received equal that size, is it finished. Finished files
+are published in batches: an intent row made durable, one rename into the sync directory, a confirmation. Whatever ends
+a poll (its limit, a stop, the server), what has settled is published and what has arrived is kept for the next one.
+
+Must not: know FTP, SQL or local paths; wait otherwise than on `stop`; decide when the next poll is (`service`).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from ftpretrieve.deadline import Deadline
+from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
+from ftpretrieve.retrieve.absence import close_listing, is_clock_sane
+from ftpretrieve.retrieve.decide import decide, is_old, needs_care, same_look
+from ftpretrieve.retrieve.intake import Intake
+from ftpretrieve.retrieve.mailbox import Mailbox
+from ftpretrieve.retrieve.recheck import Rechecks
+from ftpretrieve.retrieve.records import (
+    SECOND,
+    Arrived,
+    Candidate,
+    Failed,
+    Plan,
+    PollResult,
+    RemoteFile,
+    State,
+    Tick,
+    Wanted,
+)
+from ftpretrieve.retrieve.remote import Remote
+from ftpretrieve.retrieve.waiting import Waiting
+
+ROUND = 5000
+"""Files that get their first looks and rows together: bounds what is held in memory and what a lost session wasted."""
+
+TICK_SECS = 0.2
+REST_SECS = 1.01
+"""After a look that showed one-second stamps: the second that was running is over, whatever the server's clock says."""
+
+
+class Poller:
+    """One poll of one mailbox over one session. `mailbox.stop` and the session's `abort` end it early."""
+
+    def __init__(self, mailbox: Mailbox, remote: Remote, deadline: Deadline) -> None:
+        """Take the parts; `remote` is a session that is not connected yet, `deadline` its limit."""
+        self._mailbox, self._remote, self._deadline = mailbox, remote, deadline
+        self._journal, self._publisher = mailbox.journal, mailbox.publisher
+        self._monotonic, self._settle_secs = mailbox.monotonic, mailbox.rules.settle_secs
+        self._waiting = Waiting(self._settle_secs, self._monotonic)
+        self._result = PollResult()
+        self._intake = Intake(mailbox, self._result)
+        self._listed_at = 0.0
+
+    def poll(self) -> PollResult:
+        """Do the poll and return its figures; the session is closed afterwards.
+
+        Errors of the server and of the local disk end the poll, not the program: `error` of the result has them.
+        Raises: JournalError, when nothing may be delivered any more.
+        """
+        started = self._monotonic()
+        try:
+            self._publisher.begin_poll()
+            self._mailbox.staging.prepare()
+            self._publisher.recover()
+            plan = self.plan()
+            close_listing(self._mailbox, self._remote.listing)
+            self._fetch(plan)
+        except (SessionExpired, RemoteUnavailable, RemoteRefused, StorageError) as error:
+            self._result.error = error
+        finally:
+            self._remote.close()
+            self._intake.keep(self._waiting.take_all())
+        self._publisher.report(force=True)
+        self._result.delivered, self._result.replaced = self._publisher.delivered, self._publisher.replaced
+        self._result.failed += self._publisher.failed
+        self._result.secs = self._monotonic() - started
+        return self._result
+
+    def plan(self) -> Plan:
+        """List the directory and decide about every entry: to fetch, to settle, or skipped with a reason."""
+        plan, rules, began = Plan(), self._mailbox.rules, self._mailbox.now()
+        self._journal.begin_poll(self._mailbox.directory)
+        ignore_back_off = not is_clock_sane(self._mailbox)
+        wanted = rules.matcher()
+        for chunk in self._remote.list():
+            known = self._journal.known([file.name for file in chunk])
+            decide(chunk, known, plan, wanted, began, ignore_back_off=ignore_back_off)
+        self._listed_at = self._monotonic()
+        self._result.listed = self._remote.listing.listed
+        self._result.skipped = sum(plan.skipped.values())
+        return plan
+
+    def _fetch(self, plan: Plan) -> None:
+        for item in plan.settle:
+            arrived = self._intake.kept(item, self._listed_at)
+            if arrived is None:
+                plan.fetch.append(item)
+            else:
+                self._waiting.add(arrived)
+        rechecks = Rechecks(self._mailbox, self._remote, self._intake)
+        plan.fetch.extend(rechecks.ask(plan.recheck))
+        self._result.left = len(plan.fetch)
+        session = None
+        for wanted in self._rounds(plan.fetch, rechecks):
+            self._mailbox.staging.check_room()
+            session = session or self._mailbox.staging.open_session(self._journal.journal_id)
+            for event in self._remote.fetch(wanted, session):
+                self._take(event)
+                self._settle()
+        while self._waiting.items:
+            self._wait_until(self._waiting.next_due())
+            self._settle()
+
+    def _take(self, item: Arrived | Failed | Tick) -> None:
+        if isinstance(item, Arrived):
+            self._waiting.add(item)
+            self._result.fetched += 1
+            self._result.bytes += item.received_bytes
+        elif isinstance(item, Failed):
+            self._intake.failed(item)
+            if item.fault is State.DOWNLOADING:
+                return
+        else:
+            return
+        self._result.left -= item.wanted.recheck_of is None
+
+    def _settle(self) -> None:
+        """Publish what a second look, when one is due, shows to be finished."""
+        self._publisher.publish(self._intake.verdict(self._waiting.settled(self._remote)))
+
+    def _rounds(self, candidates: Sequence[Candidate], rechecks: Rechecks) -> Iterator[list[Wanted]]:
+        """Yield what to download, with rows and first looks: the plain files first, fewest attempts first, then those
+        that need two looks before, then second downloads of delivered versions."""
+        ordered = sorted(candidates, key=lambda item: item.version.attempts if item.version else 0)
+        careful = [item for item in ordered if self._settle_secs > 0 and needs_care(item)]
+        names = {item.file.name for item in careful}
+        plain = [item for item in ordered if item.file.name not in names]
+        for start in range(0, len(plain), ROUND):
+            part = plain[start : start + ROUND]
+            yield from self._round(part, *self._first_look(part))
+        if careful:
+            yield from self._round(*self._unchanging(careful))
+        if rechecks.downloads:
+            looks, looked_at = self._first_look(rechecks.downloads)
+            yield rechecks.wanted(looks, looked_at)
+
+    def _round(self, part: Sequence[Candidate], looks: "Looks", looked_at: float) -> Iterator[list[Wanted]]:
+        before = len(part)
+        wanted = self._intake.prepare(part, looks, looked_at)
+        self._result.left -= before - len(wanted)
+        if not wanted:
+            return
+        fresh = any(item.first.precision == SECOND and not is_old(item.first, self._mailbox.now()) for item in wanted)
+        if fresh and self._settle_secs > 0:
+            self._wait_until(looked_at + REST_SECS)
+        yield wanted
+
+    def _first_look(self, candidates: Sequence[Candidate]) -> tuple["Looks", float]:
+        files = [item.file for item in candidates]
+        if self._remote.listing_is_look:
+            return {file.name: file for file in files}, self._listed_at
+        return self._look(files), self._monotonic()
+
+    def _unchanging(self, candidates: Sequence[Candidate]) -> tuple[list[Candidate], "Looks", float]:
+        """Look twice, `settle_secs` apart, before a download, and return those that stayed the same."""
+        first, looked_at = self._first_look(candidates)
+        self._wait_until(looked_at + self._settle_secs)
+        second, still = self._look([item.file for item in candidates]), []
+        for item in candidates:
+            one, two = first[item.file.name], second.get(item.file.name)
+            if one is not None and two is not None and not same_look(one, two):
+                self._intake.still_changing(item)
+                self._result.left -= 1
+            else:
+                still.append(item)
+        looks = {item.file.name: second.get(item.file.name) and first[item.file.name] for item in still}
+        return still, looks, looked_at
+
+    def _look(self, files: Sequence[RemoteFile]) -> "Looks":
+        while (seen := self._remote.look(files)) is None:
+            self._wait_until(self._monotonic() + TICK_SECS)
+        return {file.name: seen.get(file.name) for file in files}
+
+    def _wait_until(self, moment: float) -> None:
+        """Wait for a monotonic second; meanwhile looks and batches go on. Raises: SessionExpired."""
+        while (left := moment - self._monotonic()) > 0:
+            if self._mailbox.stop.wait(min(left, TICK_SECS)) or self._deadline.expired:
+                raise SessionExpired("waiting for a second look")
+            self._settle()
+
+
+Looks = dict[bytes, RemoteFile | None]

@@ -1,0 +1,73 @@
+"""The one question asked again about a version whose listed stamp could not yet tell it from a rewrite.
+
+A listing to the minute cannot show that a file of equal size was rewritten within that minute. Such a version was
+delivered with `recheck` set; in the first poll that begins after its granule is over it is asked about once more: by
+its UTC time where the row holds one, else by downloading it and comparing digests. After that it is over, whatever came
+out. Earlier polls ask too where asking is cheap. Must not: decide about versions that are not delivered.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ftpretrieve.retrieve.decide import same_version
+from ftpretrieve.retrieve.intake import Intake
+from ftpretrieve.retrieve.mailbox import Mailbox
+from ftpretrieve.retrieve.records import FINISHED, SECOND, Candidate, Clock, RemoteFile, Version, Wanted
+from ftpretrieve.retrieve.remote import Remote
+
+
+class Rechecks:
+    """The rechecks of one poll. `downloads` are those that need the content again."""
+
+    def __init__(self, mailbox: Mailbox, remote: Remote, intake: Intake) -> None:
+        self._journal, self._remote, self._intake = mailbox.journal, remote, intake
+        self._began = mailbox.now()
+        self.downloads: list[Candidate] = []
+
+    def ask(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Settle what a question can settle, and return those that proved to be new versions, to be fetched."""
+        askable = [item for item in candidates if _has_utc_time(item)]
+        looks = self._remote.ask([item.file for item in askable]) if askable else {}
+        if looks is None:
+            askable, looks = [], {}
+        by_content = [item for item in candidates if item not in askable]
+        self.downloads = [item for item in by_content if self._is_due(item)]
+        return [_as_new(item) for item in askable if self._is_changed(item, looks)]
+
+    def _is_changed(self, item: Candidate, looks: Mapping[bytes, RemoteFile | None]) -> bool:
+        row, look = _row(item), looks.get(item.file.name)
+        if look is None or look.stamp is None:
+            self._intake.recheck_failed(row.id, item.file.name, "the server does not tell its time any more")
+            return False
+        changed = not same_version(look, row)
+        if changed or self._is_due(item):
+            self._journal.rechecked(row.id)
+        return changed
+
+    def _is_due(self, item: Candidate) -> bool:
+        return abs(self._began - _row(item).looked_at) > item.file.precision
+
+    def wanted(self, looks: Mapping[bytes, RemoteFile | None], looked_at: float) -> list[Wanted]:
+        """Return the second downloads, each with its first look."""
+        found = []
+        for item in self.downloads:
+            row, look = _row(item), looks.get(item.file.name)
+            if look is None:
+                self._intake.recheck_failed(row.id, item.file.name, "vanished")
+            else:
+                found.append(Wanted(row.id, item.file, look, looked_at, recheck_of=row.digest or "none"))
+        return found
+
+
+def _as_new(item: Candidate) -> Candidate:
+    opened = next((row for row in item.known if row.state not in FINISHED), None)
+    return Candidate(item.file, opened, False, item.known)
+
+
+def _row(item: Candidate) -> Version:
+    assert item.version is not None
+    return item.version
+
+
+def _has_utc_time(item: Candidate) -> bool:
+    row = _row(item)
+    return row.utc_stamp is not None and row.utc_precision == SECOND and item.file.clock is Clock.LOCAL

@@ -1,0 +1,55 @@
+"""The contract of a remote directory: what journal, decide, staging and poller may know of a server.
+
+One object is one session on one directory. FTP is one implementation (`ftp`), the memory of a test another; each
+passes the same suite of tests. Must not: import a protocol library.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from ftpretrieve.retrieve.records import Arrived, Failed, Listing, RemoteFile, Tick, Wanted
+from ftpretrieve.retrieve.staging import Session
+
+
+class Remote(Protocol):
+    """A session on one remote directory.
+
+    Every call may raise RemoteUnavailable (went away; the next poll tries again), RemoteRefused (the server said no to
+    the whole session) or SessionExpired (`abort` was called). Only `abort` may be called from another thread.
+    """
+
+    def list(self) -> Iterator[Sequence[RemoteFile]]:
+        """Yield the entries of the directory in chunks, as they come. Nothing is kept of what was yielded."""
+
+    @property
+    def listing(self) -> Listing:
+        """What is known of the listing after its last chunk."""
+
+    @property
+    def listing_is_look(self) -> bool:
+        """Whether a listing and a later `look` can be compared; else a first `look` is needed before a download."""
+
+    def look(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None] | None:
+        """Ask anew about some files of the listing.
+
+        Shape: name -> what the server shows now, None when the name is gone; a name that it could not tell is absent,
+        ask again. Returns None at once when no connection
+        is between two transfers; ask again at the next tick. The look began after the call did.
+        """
+
+    def ask(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None] | None:
+        """Ask for size and UTC time of each file, one by one; None when the server cannot tell them."""
+
+    def fetch(self, wanted: Sequence[Wanted], session: Session) -> Iterator[Arrived | Failed | Tick]:
+        """Download files into a staging session, in any order, over as many connections as allowed.
+
+        Yields each wanted file exactly once, as Arrived (bytes complete by count where the size is known, fsynced) or
+        Failed, and TICK at least every 0.2 s. Raises StorageError when the local disk takes no more; closing the
+        generator early ends the transfers.
+        """
+
+    def abort(self) -> None:
+        """End everything that blocks, from any thread, for good. Never raises."""
+
+    def close(self) -> None:
+        """Say goodbye and free all sockets and threads. Harmless after `abort` or twice."""
