@@ -4,15 +4,18 @@ Several mailboxes may live in one process; nothing of one is global. Must not: o
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ftpretrieve.errors import ConfigError
+from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import name_matcher
 from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.publisher import Publisher
-from ftpretrieve.retrieve.staging import Staging
+from ftpretrieve.retrieve.staging import Staging, check_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,67 @@ class Mailbox:
             now=self.now,
             monotonic=self.monotonic,
         )
+
+
+def make_rules(conf: AppConf) -> Rules:
+    """Return what a configuration says about files."""
+    return Rules(
+        include=conf.include,
+        exclude=conf.exclude,
+        encoding=conf.ftp_encoding,
+        settle_secs=conf.settle_secs,
+        xml_encoding=conf.xml_encoding,
+        encoding_check=conf.encoding_check,
+        reject_bad_encoding=conf.on_bad_encoding == "reject",
+        keep_conflicts=conf.on_conflict == "keep",
+        keep_days=conf.journal_keep_days,
+    )
+
+
+def make_staging(conf: AppConf) -> Staging:
+    """Return the staging of a configuration; nothing is touched yet."""
+    return Staging(
+        os.fsencode(conf.ftp_local_directory),
+        os.fsencode(conf.sync_directory),
+        publish=os.fsencode(conf.publish_directory),
+        file_mode=conf.file_mode,
+        keep_mtime=conf.keep_mtime,
+        min_free_bytes=conf.min_free_bytes,
+    )
+
+
+def lock_path(conf: AppConf) -> str:
+    """Return the file whose lock makes its holder the one poller of this journal."""
+    return f"{conf.journal_file_name}.{conf.journal_table_name}.lock"
+
+
+def open_mailbox(
+    conf: AppConf,
+    log: logging.Logger,
+    stop: threading.Event,
+    *,
+    new_journal: bool = False,
+    accept_host: bool = False,
+) -> Mailbox:
+    """Open journal and staging of a configuration and make sure that they belong together.
+
+    The caller holds the lock on `lock_path`. Raises: ConfigError for a journal of another staging or another server
+    (unless allowed for this once), StorageError for the directories, JournalError for the journal.
+    """
+    staging = make_staging(conf)
+    staging.prepare()
+    if staging.owner() is not None and not conf.journal_file_name.exists() and not new_journal:
+        raise ConfigError(
+            f"the journal {conf.journal_file_name} is missing, but the staging directory {conf.ftp_local_directory} "
+            "has one: without it every file would be delivered again. Put it back (or mend journal_file_name), "
+            "or start once with --new-journal if that is what you want"
+        )
+    journal = Journal(conf.journal_file_name, conf.journal_table_name)
+    try:
+        check_owner(staging, journal.journal_id, new_journal=new_journal)
+        journal.bind(conf.ftp_host, conf.ftp_port, conf.ftp_user, accept_host=accept_host)
+    except BaseException:
+        journal.close()
+        raise
+    directory = os.fsencode(conf.ftp_remote_directory)
+    return Mailbox(journal, staging, directory, make_rules(conf), log, stop)
