@@ -154,7 +154,7 @@ from ftpretrieve.errors import InUse
 from ftpretrieve.lock import PidFile
 taken = 0
 sys.stdin.read()
-while taken < 1000:
+while taken < 500:
     try:
         with PidFile(sys.argv[1]):
             os.close(os.open(sys.argv[1] + ".inside", os.O_CREAT | os.O_EXCL))  # fails when somebody is inside
@@ -304,7 +304,7 @@ def test_a_forked_child_does_not_free_the_lock(path):
 
 
 def test_the_daemon_context_takes_the_lock_for_the_daemon(path, tmp_path):
-    """`pidfile=` of python-daemon: entered in the daemon, which is another process than the caller, and left at close."""
+    """`pidfile=` of python-daemon: entered in the daemon, another process than the caller, and left at close."""
     code = """
 import os, sys, daemon
 from ftpretrieve.lock import PidFile
