@@ -1,0 +1,354 @@
+"""The configuration of the polling daemon: the table of its keys, and `AppConf`, the values of one file.
+
+Only this module knows how the users spell the keys; elsewhere they are attributes of an `AppConf`. Loading reads
+files and creates nothing. What may change while the program is away (the sync directory may be an unmounted volume,
+the staging directory is made at start) is checked at start and not here, so that `status` works without it.
+"""
+
+import copy
+import hashlib
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ftpretrieve.config import REQUIRED, ConfigFile, Key, boolean, choice, path, seconds, unquoted, whole, words
+from ftpretrieve.errors import ConfigError
+from ftpretrieve.passwords import Secret, is_sendable
+from ftpretrieve.units import parse_bytes
+
+SYSTEM_CONFIG = Path("/etc/ftpretrieve/ftpretrieve.conf")
+"""Where the configuration is looked for last."""
+
+RUN_DIRECTORY = Path("/run/ftpretrieve")
+"""Where the pid files of daemons that may write there go; emptied at boot, so nothing stale survives one."""
+
+TINY, DAY, YEAR = 0.001, 86_400, 366 * 86_400
+"""Limits of durations in seconds: more than zero; what fits a socket's timeout (24 days); what fits any wait."""
+
+PRIVATE_DIRECTORY = ".ftpretrieve"
+"""Default publish directory below the sync directory; the leading dot hides it from consumers' globs."""
+
+
+def host(text: str) -> str:
+    """Parse a host name or address; an IPv6 address may stand in brackets."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if ":" in bare:
+        try:
+            ipaddress.IPv6Address(bare)
+        except ValueError:
+            raise ValueError("is not a host; write HOST, or ftp://USER@HOST:PORT/DIRECTORY") from None
+    elif not re.fullmatch(r"[^\s/@?#\[\]'\"]+", bare) or not _is_domain_name(bare):
+        raise ValueError("is not a host; write HOST, or ftp://USER@HOST:PORT/DIRECTORY")
+    return bare
+
+
+def _is_domain_name(text: str) -> bool:
+    try:
+        text.encode("idna")  # what the resolver will do; it raises on empty and on too long labels
+    except UnicodeError:
+        return False
+    return True
+
+
+def protocol(text: str) -> str:
+    """Parse the protocol: plain FTP, so far."""
+    if text.lower() != "ftp":
+        raise ValueError("is not supported yet; write ftp")
+    return "ftp"
+
+
+def table_name(text: str) -> str:
+    """Parse the name of an SQL table that leaves room for ours and SQLite's own."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", text):
+        raise ValueError("is not a table name; use up to 63 letters, digits and _, not a digit first")
+    if text.lower().startswith("sqlite_") or text.lower().endswith("_meta"):
+        raise ValueError("is a reserved name; choose one that does not begin with sqlite_ or end in _meta")
+    return text
+
+
+def codec(text: str) -> str:
+    """Parse the name of a text encoding, '' for none."""
+    try:
+        "x".encode(text or "utf-8")  # unlike codecs.lookup this refuses codecs that are not for text, such as base64
+    except (LookupError, ValueError):
+        raise ValueError("is not an encoding that Python knows; write utf-8, latin-1, cp1252, …") from None
+    return text
+
+
+def octal_mode(text: str) -> int:
+    """Parse the permissions of a file in octal."""
+    if not re.fullmatch(r"(0o)?0?[0-7]{3}", text):
+        raise ValueError("is not a file mode; write three octal digits such as 0644")
+    return int(text, 8)
+
+
+def port(text: str) -> int | None:
+    """Parse the number of a port, None for ''."""
+    return whole(1, 65_535)(text) if text else None
+
+
+def secret(text: str) -> Secret | None:
+    """Parse a secret, None for ''."""
+    return Secret(text) if text else None
+
+
+# Each row is a key, then what it means and when it may change; the formatter would make a column of it.
+# fmt: off
+KEYS: tuple[Key, ...] = (
+    Key("remote", "ftp_host", host, REQUIRED,
+        "Host name or address of the server; also `ftp://user@host:port/directory`, for what has no key of its own "
+        "(the directory counts from the login directory, after `//` from the root).", needs_restart=True),
+    Key("remote", "ftp_port", whole(1, 65_535), "21",
+        "Port of the server.", needs_restart=True),
+    Key("remote", "ftp_protocol", protocol, "ftp",
+        "Protocol of the server: `ftp`.", needs_restart=True),
+    Key("remote", "ftp_user", unquoted, REQUIRED,
+        "User name at the server.", needs_restart=True),
+    Key("remote", "ftp_password", Secret, REQUIRED,
+        "Password: as it is or `base64:…` (then others must not be able to read this file), `env:NAME`, "
+        "`file:PATH` or `command:PROGRAM ARGUMENTS`.", secret=True),
+    Key("remote", "ftp_remote_directory", unquoted, "",
+        "Directory at the server; blank is the login directory."),
+    Key("remote", "ftp_duration_secs", seconds(TINY, YEAR), "300",
+        "Longest time in seconds that one session with the server may take; then it is ended, and the next goes on."),
+    Key("remote", "ftp_connections", whole(1, 32), "2",
+        "Number of connections to the server at a time, 1 to 32."),
+    Key("remote", "ftp_timeout_secs", seconds(TINY, DAY), "60",
+        "Longest silence in seconds that is tolerated on one connection."),
+    Key("remote", "settle_secs", seconds(0, DAY), "5",
+        "Seconds between two looks at a file that must agree before it is finished; 0 where files appear by rename."),
+    Key("remote", "ftp_encoding", codec, "utf-8",
+        "Encoding of names at the server, used to show them and to match globs."),
+
+    Key("local", "ftp_local_directory", path, REQUIRED,
+        "Staging directory for what is being downloaded; made at start when its parent exists.", needs_restart=True),
+    Key("local", "sync_directory", path, REQUIRED,
+        "Directory that finished files are handed over in; must exist.", needs_restart=True),
+    Key("local", "journal_file_name", path, REQUIRED,
+        "SQLite file that remembers what was delivered; made at the first start.", needs_restart=True),
+    Key("local", "journal_table_name", table_name, "files",
+        "Table of the journal in that file.", needs_restart=True),
+    Key("local", "publish_directory", path, "",
+        "Where staging moves to when the staging directory is on another file system than the sync directory; "
+        "blank is `.ftpretrieve` in the sync directory.", needs_restart=True),
+    Key("local", "sleep_in_seconds", seconds(TINY, YEAR), "600",
+        "Seconds from the start of one poll to the start of the next."),
+    Key("local", "xml_encoding", codec, "",
+        "Encoding that text files must decode in; blank checks nothing, and no byte is ever changed."),
+    Key("local", "encoding_check", words, "*.xml *.txt *.csv",
+        "Globs of the names that `xml_encoding` applies to."),
+    Key("local", "on_bad_encoding", choice("warn", "reject"), "warn",
+        "What becomes of a file that does not decode: `warn` delivers it, `reject` moves it to `rejected` in staging."),
+    Key("local", "include", words, "*",
+        "Globs of the names to fetch; quotes around one that has blanks in it."),
+    Key("local", "exclude", words, "",
+        "Globs of the names not to fetch, even when `include` matches."),
+    Key("local", "recursive", boolean, "no",
+        "Whether directories below the remote directory are fetched too: yes or no."),
+    Key("local", "on_conflict", choice("replace", "keep"), "replace",
+        "What a new version does to the older file in the sync directory: `replace` it, or `keep` both."),
+    Key("local", "file_mode", octal_mode, "0644",
+        "Permissions of delivered files, in octal."),
+    Key("local", "keep_mtime", boolean, "yes",
+        "Whether delivered files get the time stamp they have at the server: yes or no."),
+    Key("local", "min_free_bytes", parse_bytes, "64 MiB",
+        "Bytes that stay free on the disk; fetching stops before less is left."),
+    Key("local", "journal_keep_days", whole(1, 36_500), "90",
+        "Days that a file which is gone from the server is remembered."),
+
+    Key("daemon", "daemon_log", path, "",
+        "Rotating log file; its directory must exist.", needs_restart=True),
+    Key("daemon", "daemon_error_log", path, "",
+        "File that the daemon's standard error is appended to; its directory must exist.", needs_restart=True),
+    Key("daemon", "daemon_pid", path, "",
+        "Pid file; blank is one for each configuration file, in /run/ftpretrieve or beside the journal.",
+        needs_restart=True),
+    Key("daemon", "log_when", choice("midnight", "S", "M", "H", "D", *(f"W{day}" for day in range(7))), "midnight",
+        "When the log rotates: `midnight`, each `S`econd, `M`inute, `H`our, `D`ay, or on weekday `W0` (Monday) to "
+        "`W6`.", needs_restart=True),
+    Key("daemon", "log_keep", whole(0, 36_500), "30",
+        "Number of rotated log files that are kept; 0 keeps all.", needs_restart=True),
+
+    Key("server", "server_port", port, "",
+        "Port on 127.0.0.1 that listens for the shutdown string; blank opens none.", needs_restart=True),
+    Key("server", "server_shutdown_string", secret, "",
+        "String that stops the daemon, written like `ftp_password`; blank makes a random one beside the pid file.",
+        secret=True, needs_restart=True),
+    Key("server", "inter_heartbeat_secs", seconds(TINY, YEAR), "60",
+        "Seconds between two HEARTBEAT lines in the log."),
+)
+# fmt: on
+"""Every key there is. The sample, the README's table and the checks of both are this table."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class AppConf:
+    """One configuration, loaded and checked: an attribute for each key under its own name.
+
+    Paths are absolute; `_secs` and `sleep_in_seconds` are floats in seconds. A blank path or port is None, any other
+    blank value '' or (). Raises: ConfigError with every problem of the file, a line each.
+    """
+
+    config_file: Path
+    ftp_host: str
+    ftp_port: int
+    ftp_protocol: str
+    ftp_user: str
+    ftp_password: Secret
+    ftp_remote_directory: str
+    ftp_duration_secs: float
+    ftp_connections: int
+    ftp_timeout_secs: float
+    settle_secs: float
+    ftp_encoding: str
+    ftp_local_directory: Path
+    sync_directory: Path
+    journal_file_name: Path
+    journal_table_name: str
+    publish_directory: Path
+    sleep_in_seconds: float
+    xml_encoding: str
+    encoding_check: tuple[str, ...]
+    on_bad_encoding: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    recursive: bool
+    on_conflict: str
+    file_mode: int
+    keep_mtime: bool
+    min_free_bytes: int
+    journal_keep_days: int
+    daemon_log: Path | None
+    daemon_error_log: Path | None
+    daemon_pid: Path
+    log_when: str
+    log_keep: int
+    server_port: int | None
+    server_shutdown_string: Secret | None
+    inter_heartbeat_secs: float
+
+    def __init__(self, config_file: str | os.PathLike[str]) -> None:
+        file = ConfigFile(config_file)
+        _spread_url(file)
+        values = {name: value for (_, name), value in file.read(KEYS).items()}
+        _check_directories(file, values)
+        file.finish()
+        values["config_file"] = file.path
+        values["publish_directory"] = values["publish_directory"] or values["sync_directory"] / PRIVATE_DIRECTORY
+        values["daemon_pid"] = values["daemon_pid"] or default_pid_file(file.path, values["journal_file_name"].parent)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def with_remote_directory(self, directory: str | None) -> "AppConf":
+        """Return it with another remote directory; None or '' leaves the one that is configured.
+
+        Raises: ConfigError when no server could be asked for such a name.
+        """
+        if not directory:
+            return self
+        if not is_sendable(directory):
+            raise ConfigError(f"remote directory {directory!r} has control characters in it; remove them")
+        changed = copy.copy(self)
+        object.__setattr__(changed, "ftp_remote_directory", directory)
+        return changed
+
+
+def changed_needing_restart(old: AppConf, new: AppConf) -> list[str]:
+    """Return the keys that differ and that a running daemon cannot change."""
+    return [key.name for key in KEYS if key.needs_restart and getattr(old, key.name) != getattr(new, key.name)]
+
+
+def find_config(explicit: str | None, environ: Mapping[str, str] | None = None) -> Path:
+    """Return the configuration file to use: `explicit` (`-c`), `$FTPRETRIEVE_CONFIG`, the user's, the system's.
+
+    One that was named is returned whether it exists or not: loading says what is wrong with it, and falling back to
+    another server's configuration would be worse. Raises: ConfigError with the places when there is none.
+    """
+    environ = os.environ if environ is None else environ
+    named = explicit or environ.get("FTPRETRIEVE_CONFIG")
+    if named:
+        return Path(os.path.abspath(os.path.expanduser(named)))
+    user_directory = Path(environ.get("XDG_CONFIG_HOME") or "")
+    if not user_directory.is_absolute():  # the XDG specification has relative ones ignored
+        user_directory = Path(environ.get("HOME") or os.path.expanduser("~")) / ".config"
+    places = [user_directory / "ftpretrieve" / "ftpretrieve.conf", SYSTEM_CONFIG]
+    for place in places:
+        if place.is_file():
+            return place
+    looked = ", ".join(map(str, places))
+    raise ConfigError(
+        f"no configuration file: -c and $FTPRETRIEVE_CONFIG are not given, and there is none at {looked}; "
+        "create one from the sample, or name one with -c"
+    )
+
+
+def default_pid_file(config_file: Path, journal_directory: Path, run_directory: Path = RUN_DIRECTORY) -> Path:
+    """Return the pid file of a configuration that names none: the same one by whatever path the file is reached.
+
+    One that exists wins, so that root and the daemon's own user mean the same daemon. $XDG_RUNTIME_DIR is no place
+    for it: it goes when the user logs out, and the daemon stays.
+    """
+    real = os.path.realpath(config_file)
+    name = f"{Path(real).stem}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}.pid"
+    for directory in (run_directory, journal_directory):
+        if os.path.exists(directory / name):
+            return directory / name
+    writable = os.access(run_directory if run_directory.exists() else run_directory.parent, os.W_OK)
+    return (run_directory if writable else journal_directory) / name
+
+
+def _spread_url(file: ConfigFile) -> None:
+    """Let the parts of an URL in `ftp_host` stand for the keys that are not given themselves."""
+    url = file.text("remote", "ftp_host")
+    if "://" not in url:
+        return
+    try:
+        parts = urlsplit(url)
+        given_host, given_port = parts.hostname, parts.port
+    except ValueError:
+        return  # `host` will not take it either, and says what to write
+    if not given_host or parts.query or parts.fragment:
+        return
+    file.supply("remote", "ftp_host", given_host, "ftp_host")
+    if parts.scheme != "ftp":
+        file.complain("remote", "ftp_host", f"{parts.scheme}:// is not supported yet; write ftp://HOST:PORT")
+    if parts.password is not None:
+        file.complain("remote", "ftp_host", "has a password in it; write it as ftp_password")
+    # RFC 1738, section 3.2.2: the slash after the host is a delimiter, and the rest counts from the login directory.
+    directory = unquote(parts.path).removeprefix("/")
+    found = {
+        "ftp_port": "" if given_port is None else str(given_port),
+        "ftp_user": unquote(parts.username or ""),
+        "ftp_remote_directory": directory,
+    }
+    for name, text in found.items():
+        if text and not file.text("remote", name):
+            file.supply("remote", name, text, "ftp_host")
+
+
+def _check_directories(file: ConfigFile, values: Mapping[str, Any]) -> None:
+    """Complain about directories that would get in each other's way, and about missing ones of logs."""
+    staging, sync, publish = (
+        _real(values.get(name)) for name in ("ftp_local_directory", "sync_directory", "publish_directory")
+    )
+    if staging and sync and (sync == staging or staging in sync.parents):
+        where = "is" if sync == staging else f"lies in {staging}, which is"
+        message = f"{sync} {where} the staging directory (ftp_local_directory); choose one outside of it"
+        file.complain("local", "sync_directory", message)
+    if publish and sync == publish:
+        file.complain(
+            "local", "publish_directory", f"{publish} is the sync directory; choose one below it, or leave it blank"
+        )
+    for name in ("daemon_log", "daemon_error_log"):
+        log: Path | None = values.get(name)
+        if log and not log.parent.is_dir():
+            file.complain("daemon", name, f"the directory of {log} does not exist; create {log.parent}")
+
+
+def _real(directory: Path | None) -> Path | None:
+    return Path(os.path.realpath(directory)) if directory else None
