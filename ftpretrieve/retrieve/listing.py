@@ -1,0 +1,123 @@
+"""Turn the text of a directory listing into `RemoteFile`s, while it arrives.
+
+Theory of operation. `LineSplitter` makes lines of the blocks that arrive, `ListingParser` makes entries of a chunk of
+lines, `parse_listing` is for those who have the lines already. How a line is read is a row of the tables in `dialects`.
+The dialect that read the last line is asked first, so a listing costs one match a line. A line that nobody reads is
+counted, a few are kept to be shown, and the rest of the listing goes on.
+
+Pure: no input or output, no clock (`now` is given), no settings. Memory does not grow with the listing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+
+from ftpretrieve.retrieve.dialects import LIST_DIALECTS, LOCAL_CLOCK, MLSD, SKIP, UTC_CLOCK, Dates, Parsed
+from ftpretrieve.retrieve.records import RemoteFile
+
+CHUNK_LINES = 500  # the cost of a call vanishes, memory stays small
+LINE_LIMIT_BYTES = 65_536  # 16 times the longest path Linux knows
+EXAMPLES, EXAMPLE_BYTES = 3, 200  # enough to recognise a format in the log
+
+
+class ListingParser:
+    """Read one listing, a chunk of lines at a time.
+
+    `mlsd` says which command was answered (True: MLSD, False: LIST, None: find out). `unreadable` counts the lines
+    nobody could read, `examples` holds the first of them, cut to a length fit for a log.
+    """
+
+    def __init__(self, now: datetime, mlsd: bool | None = None) -> None:
+        dialects = (MLSD,) if mlsd else LIST_DIALECTS if mlsd is False else (MLSD, *LIST_DIALECTS)
+        self.unreadable = 0
+        self.examples: list[bytes] = []
+        self._dates = Dates(now)
+        self._readers = [dialect.read for dialect in dialects]
+
+    def feed(self, lines: Sequence[bytes]) -> list[RemoteFile]:
+        """Return the entries of these lines, in their order. A line comes without its line end."""
+        entries = []
+        dates, read = self._dates, self._readers[0]
+        for line in lines:
+            found = read(line, dates)
+            if found is None:
+                found = self._ask_all(line)
+                read = self._readers[0]
+            if found is not None and found is not SKIP:
+                entries.append(found)
+        return entries
+
+    def _ask_all(self, line: bytes) -> Parsed:
+        """Return what the other dialects make of the line; the one that finds an entry is asked first from now on."""
+        if not line.strip():
+            return SKIP
+        for place, read in enumerate(self._readers[1:], start=1):
+            found = read(line, self._dates)
+            if found is not None:
+                if found is not SKIP:
+                    self._readers.insert(0, self._readers.pop(place))
+                return found
+        self.unreadable += 1
+        if len(self.examples) < EXAMPLES:
+            self.examples.append(line[:EXAMPLE_BYTES])
+        return None
+
+
+class LineSplitter:
+    """Cut the blocks of a data connection into lines, ended by CR LF or by LF alone.
+
+    A line longer than `limit` bytes is dropped while it arrives, so that a server that sends no line end fills no
+    memory; `unreadable` counts them.
+    """
+
+    def __init__(self, limit: int = LINE_LIMIT_BYTES) -> None:
+        self.unreadable = 0
+        self._limit = limit
+        self._rest = b""
+        self._dropping = False
+
+    def feed(self, block: bytes) -> list[bytes]:
+        """Return the lines that this block completes, without their line ends."""
+        if self._dropping:
+            _, end, block = block.partition(b"\n")
+            if not end:
+                return []
+            self._dropping = False
+        text = self._rest + block
+        *lines, self._rest = text.replace(b"\r\n", b"\n").split(b"\n")
+        if len(text) > self._limit:
+            lines = self._without_long(lines)
+        return lines
+
+    def _without_long(self, lines: list[bytes]) -> list[bytes]:
+        """Drop what is over the limit, the unfinished line too."""
+        short = [line for line in lines if len(line) <= self._limit]
+        self.unreadable += len(lines) - len(short)
+        if len(self._rest) > self._limit + 1:  # a CR may be there already, its LF still to come
+            self.unreadable += 1
+            self._rest, self._dropping = b"", True
+        return short
+
+    def end(self) -> list[bytes]:
+        """Return the last line if the listing ended without a line end, else nothing."""
+        rest, self._rest = self._rest.removesuffix(b"\r"), b""
+        return self._without_long([rest]) if rest else []
+
+
+def parse_listing(lines: Iterable[bytes], now: datetime, utc_offset: timedelta = timedelta(0)) -> Iterator[RemoteFile]:
+    """Yield the entries of a listing, MLSD or LIST, in its order; lines that cannot be read are left out.
+
+    `lines` may end in CR LF, LF or nothing. `now` is the present in UTC, needed for dates without a year.
+    `utc_offset` is how far the server's local clock is ahead of UTC: stamps of LIST are then moved to UTC and say so
+    in `clock`. Without it they stay local, and `mtime` is what it would be if the server's zone were UTC.
+    """
+    parser = ListingParser(now + utc_offset)
+    offset_secs = round(utc_offset.total_seconds())
+    rest = iter(lines)
+    while chunk := [line.removesuffix(b"\n").removesuffix(b"\r") for line in islice(rest, CHUNK_LINES)]:
+        for entry in parser.feed(chunk):
+            if offset_secs and entry.stamp is not None and entry.clock is LOCAL_CLOCK:
+                stamp = entry.stamp - offset_secs
+                yield RemoteFile(entry.name, entry.kind, entry.size, stamp, entry.precision, UTC_CLOCK)
+            else:
+                yield entry
