@@ -256,13 +256,18 @@ class FtpRemote:
         return self._borrowing(lambda control: self._size_mdtm(control, files))
 
     def _borrowing(self, work: Work) -> Looks | None:
-        """Do some work on a connection that is between two transfers; None at once when there is none."""
-        self._expired()
+        """Do some work on a connection that is between two transfers; None at once when there is none, and when the
+        session is over: what has arrived must still come out of `fetch` before that is raised there."""
+        if self._sockets.aborted.is_set():
+            return None
         control = self._pool.borrow(workers_run=any(worker.is_alive() for worker in self._workers))
         if control is None:
             return None
         try:
             seen = work(control)
+        except SessionExpired:
+            self._pool.drop(control)
+            return None
         except RemoteUnavailable:
             # An idle connection that was closed meanwhile, or a server that loses commands sent ahead: once more,
             # on a new connection and one command at a time.

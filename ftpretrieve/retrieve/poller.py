@@ -186,9 +186,12 @@ class Poller:
 
     def _wait_until(self, moment: float) -> None:
         """Wait for a monotonic second; meanwhile looks and batches go on. Raises: SessionExpired."""
-        while (left := moment - self._monotonic()) > 0:
-            if self._mailbox.stop.wait(min(left, TICK_SECS)) or self._deadline.expired:
+        while True:
+            left = moment - self._monotonic()
+            if self._mailbox.stop.wait(max(0.0, min(left, TICK_SECS))) or self._deadline.expired:
                 raise SessionExpired("waiting for a second look")
+            if left <= TICK_SECS:
+                return
             self._settle()
 
 

@@ -33,8 +33,8 @@ class Remote(Protocol):
         """Ask anew about some files of the listing.
 
         Shape: name -> what the server shows now, None when the name is gone; a name that it could not tell is absent,
-        ask again. Returns None at once when no connection
-        is between two transfers; ask again at the next tick. The look began after the call did.
+        ask again. Returns None at once when no connection is between two transfers (ask again at the next tick), and
+        when the session is over (which `fetch` raises, after all that has arrived). It begins after the call did.
         """
 
     def ask(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None] | None:
