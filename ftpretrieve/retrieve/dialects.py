@@ -197,7 +197,7 @@ def _modify(text: bytes, dates: Dates) -> tuple[int | None, int]:
         if len(text) == 12:
             return day + minutes, MINUTE
         seconds = SECONDS.get(text[12:14])
-        # A 15th digit is the year 19124 of servers that print 1900 + 124 as text: no date at all.
+        # A 15th digit: the year 19101 of servers that print "19" and the years since 1900. Cut short it would be 1910.
         if seconds is not None and text[14:15] in (b"", b"."):
             return day + minutes + seconds, SECOND
     return None, 0
