@@ -15,7 +15,7 @@ import stat
 from contextlib import suppress
 from enum import StrEnum
 
-import lockfile  # type: ignore[import-untyped, unused-ignore]
+import lockfile
 
 from ftpretrieve.errors import InUse, StorageError
 from ftpretrieve.system import command_line, process_start_time

@@ -140,11 +140,12 @@ class LineFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
+        """Return the first line: the message is escaped, date and level need no escape."""
         record.message = escape(record.message)
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        # Only what follows the message can hold a line end by now; a text quoted in it must not look like a record.
+        """Return the record with its traceback, which may quote anything and must not look like another record."""
         first, *rest = super().format(record).split("\n")
         return "\n".join([first, *("    " + escape(line) for line in rest)])
 
@@ -199,7 +200,7 @@ class LogFile(TimedRotatingFileHandler):
             if self.lost:
                 line = f"{self._gap_line(record)}\n{line}"
             _append(self._writable().fileno(), f"{line}\n".encode())
-        except Exception as error:  # anything: see above
+        except Exception as error:  # noqa: BLE001  anything: see above
             self.lost += 1
             self._complain(f"cannot write log {self.baseFilename}: {error!r}")
         else:

@@ -41,7 +41,7 @@ class Clock:
 @pytest.fixture
 def log() -> logging.Logger:
     """A logger that nobody else has."""
-    return logging.Logger("test", logging.DEBUG)
+    return logging.Logger("test", logging.DEBUG)  # noqa: LOG001  nobody else has this one
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_any_text_in_a_record_is_one_line_and_reads_back(text):
 @given(st.lists(st.tuples(NAMES, st.none() | st.integers(), NAMES), max_size=5))
 def test_downloaded_files_read_back_from_the_file_exactly(rows):
     """`ast.literal_eval` of the line in the file gives the names, whatever they are, lone surrogates too."""
-    log = logging.Logger("test")
+    log = logging.Logger("test")  # noqa: LOG001  nobody else has this one
     with tempfile.TemporaryDirectory() as directory, contextlib.closing(open_log(f"{directory}/log")) as handler:
         log.addHandler(handler)
         for line in files_downloaded(rows):
@@ -311,7 +311,7 @@ def test_every_failure_is_told_once_on_stderr(log, opened, path, capsys):
 FULL = """
 import logging, resource, signal, sys
 from ftpretrieve.logs import open_log
-log = logging.Logger("test")
+log = logging.Logger("test")  # noqa: LOG001  nobody else has this one
 handler = open_log(sys.argv[1])
 log.addHandler(handler)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
@@ -346,7 +346,7 @@ def test_a_device_that_is_always_full_does_not_reach_the_caller(log, opened, pat
 def test_a_message_that_does_not_fit_its_arguments_does_not_reach_the_caller(log, opened, path, capsys):
     """A mistake of ours in a rare branch must not end the poll in which it first runs."""
     opened().addFilter(Redactor(["secret"]))
-    log.info("%d files of %d", "three")
+    log.info("%d files of %d", "three")  # noqa: PLE1206  on purpose
     log.info("after")
     assert messages(path) == ["LOGGAP lost=1", "after"]
     assert capsys.readouterr().err.count("\n") == 1
