@@ -1,0 +1,65 @@
+"""Fixtures and limits for all tests. What needs a server that is missing skips and says which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+from tests.pyftp import PyFtpServer
+from tests.servers import FtpServer, proftpd, pureftpd, vsftpd, why_missing
+
+SLOW_LIMIT_SECS = 900
+
+SERVERS: dict[str, Callable[..., FtpServer]] = {
+    "vsftpd": vsftpd,
+    "proftpd": proftpd,
+    "pure-ftpd": pureftpd,
+    "pyftpdlib": PyFtpServer,
+}
+ALL_SERVERS = [pytest.param(name, marks=[] if name == "pyftpdlib" else pytest.mark.interop) for name in SERVERS]
+
+# Time limits of single examples say more about the machine than about the code.
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that are marked slow the time they need; a limit of their own still wins."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_LIMIT_SECS))
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Return a function (software, **options) that starts a server, in its own directory, until the test ends."""
+    with ExitStack() as stack:
+        started: list[FtpServer] = []
+
+        def make(software: str, **options: Any) -> FtpServer:
+            missing = why_missing(software)
+            if missing:
+                pytest.skip(missing)
+            directory = tmp_path / f"server{len(started)}"
+            directory.mkdir()
+            started.append(stack.enter_context(SERVERS[software](directory, **options)))
+            return started[-1]
+
+        yield make
+
+
+@pytest.fixture(params=ALL_SERVERS)
+def any_server(request: pytest.FixtureRequest, make_server: Callable[..., FtpServer]) -> FtpServer:
+    """Run the test once with each of the four servers, each with its default options."""
+    return make_server(request.param)
+
+
+@pytest.fixture
+def pyftp(make_server: Callable[..., PyFtpServer]) -> PyFtpServer:
+    """Return the in-process server, whose commands can be counted and replaced."""
+    return make_server("pyftpdlib")
