@@ -32,6 +32,10 @@ class RemoteRefused(FtpRetrieveError):
     """The server answered no (login, permission, missing directory): an operator is needed."""
 
 
+class LoginRefused(RemoteRefused):
+    """The server does not accept the account: trying again soon may lock it."""
+
+
 class TransferIncomplete(FtpRetrieveError):
     """One file did not come whole: discard what was staged and try again later."""
 
@@ -50,3 +54,26 @@ class JournalError(FtpRetrieveError):
 
 class CommandFailed(FtpRetrieveError):
     """A program we ran failed. The message has the masked command line, the exit code and its last words."""
+
+
+TRY_LATER = 75
+"""Exit code of whatever may work by itself a little later (EX_TEMPFAIL of sysexits.h)."""
+
+EXIT_CODES: tuple[tuple[type[FtpRetrieveError], int], ...] = (
+    (ConfigError, 6),
+    (StorageError, 6),
+    (InUse, TRY_LATER),
+    (RemoteUnavailable, TRY_LATER),
+    (SessionExpired, TRY_LATER),
+    (FtpRetrieveError, 1),
+)
+"""Exit code of a command that ended by an error, the first row that fits; as the LSB has them for init scripts."""
+
+NO_PERMISSION = 4
+
+
+def exit_code(error: FtpRetrieveError) -> int:
+    """Return the exit code that an error ends a command with."""
+    if isinstance(error.__cause__, PermissionError):
+        return NO_PERMISSION
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))

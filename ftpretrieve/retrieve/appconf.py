@@ -257,6 +257,13 @@ class AppConf:
         object.__setattr__(changed, "ftp_remote_directory", directory)
         return changed
 
+    def as_far_as_running(self, old: "AppConf") -> "AppConf":
+        """Return it with the keys that a running daemon cannot change as they were in `old`."""
+        kept = copy.copy(self)
+        for name in changed_needing_restart(old, self):
+            object.__setattr__(kept, name, getattr(old, name))
+        return kept
+
 
 def changed_needing_restart(old: AppConf, new: AppConf) -> list[str]:
     """Return the keys that differ and that a running daemon cannot change."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
+from ftpretrieve.errors import LoginRefused, RemoteRefused, RemoteUnavailable, SessionExpired
 
 WIRE = "latin-1"
 """Maps bytes to text one to one; ftplib wants text."""
@@ -161,7 +161,8 @@ class Control(ftplib.FTP):
         try:
             yield
         except ftplib.error_perm as error:
-            raise RemoteRefused(self._told(error)) from error
+            refused = LoginRefused if self.stage in ("USER", "PASS") else RemoteRefused
+            raise refused(self._told(error)) from error
         except (OSError, EOFError, ftplib.Error) as error:
             if self._sockets.aborted.is_set() or self._sockets.deadline.expired:
                 raise SessionExpired(self.stage) from error
