@@ -282,7 +282,7 @@ def test_a_transfer_falls_silent_in_the_middle(pyftp: PyFtpServer) -> None:
             data.settimeout(0.5)
             received = len(data.recv(1000))
             pyftp.silent = True
-            with pytest.raises(TimeoutError):  # noqa: PT012: what was under way when it fell silent comes first
+            with pytest.raises(TimeoutError):  # noqa: PT012 - what was under way when it fell silent comes first
                 while True:
                     received += len(data.recv(65536))
             assert 0 < received < 1_000_000
