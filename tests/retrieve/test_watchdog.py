@@ -135,6 +135,14 @@ def test_the_abort_is_repeated_until_the_block_is_left(log, session, stop):
     assert session.aborts == after
 
 
+def test_the_abort_is_repeated_at_checks_only(log, session, stop):
+    """Not as fast as the processor can."""
+    with Watchdog(log, check_secs=3600).watch(session, Deadline(0), stop):
+        session.aborted.wait()
+        session.aborted.clear()
+        assert not session.aborted.wait(0.05)
+
+
 def test_an_abort_that_fails_is_logged_once_and_tried_again(log, kept, session, stop):
     """Not twice a second for the rest of the night."""
     session.fail_first = 5
