@@ -596,11 +596,13 @@ class Journal:
         """Return rows as users see them, newest first: all documented columns by name; names are bytes."""
         with _translated(self.path, "read"):
             cursor = self._db.execute(
-                f"SELECT {', '.join(COLUMNS)} FROM {self._table} WHERE (?1 IS NULL OR CAST(name AS TEXT) GLOB ?1)"
+                f"SELECT {', '.join(COLUMNS)} FROM {self._table}"
+                " WHERE (?1 IS NULL OR CAST(name AS TEXT) GLOB CAST(?1 AS TEXT))"
                 " AND (?2 IS NULL OR max(coalesce(delivered_at, 0), looked_at, first_listed) >= ?2)"
-                " AND (?3 IS NULL OR state = ?3) ORDER BY coalesce(delivered_at, looked_at, first_listed) DESC, id DESC"
-                " LIMIT ?4",
-                (glob, since, state, limit),
+                " AND (?3 IS NULL OR state = ?3)"
+                " ORDER BY coalesce(delivered_at, nullif(looked_at, 0), first_listed) DESC, id DESC LIMIT ?4",
+                # As bytes, like the names: a glob from the command line need not be UTF-8 either.
+                (None if glob is None else os.fsencode(glob), since, state, limit),
             )
             rows = [dict(zip(COLUMNS, values, strict=True)) for values in cursor]
         for row in rows:

@@ -121,11 +121,11 @@ class Staging:
             raise StorageError(
                 f"sync_directory {_shown(self.sync)} is not there: mount or create it (it is never created for you)"
             )
-        if self._can_rename(self.home):
+        if self.can_rename(self.home):
             self.work = self.home
             return
         self._make(self._publish, "publish_directory", 0o700)
-        if not self._can_rename(self._publish):
+        if not self.can_rename(self._publish):
             raise StorageError(
                 f"cannot rename from {_shown(self._publish)} into {_shown(self.sync)}: "
                 "set publish_directory to a directory on the same file system as sync_directory"
@@ -142,7 +142,11 @@ class Staging:
         except OSError as error:
             raise StorageError(f"{key} {_shown(path)} cannot be created: {error.strerror}") from error
 
-    def _can_rename(self, directory: bytes) -> bool:
+    def can_rename(self, directory: bytes) -> bool:
+        """Rename a probe from a directory into the sync directory and remove it; False when they are too far apart.
+
+        Raises: StorageError when one of them takes no files at all.
+        """
         # Comparing st_dev is not enough: two bind mounts of one file system give EXDEV (measured).
         name = OWN_PREFIX + b"-probe-" + secrets.token_hex(8).encode()
         source, target = os.path.join(directory, name), os.path.join(self.sync, name)
