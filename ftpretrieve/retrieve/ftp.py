@@ -60,6 +60,9 @@ NO_FILES = re.compile(r"no (such )?files?( found)?\b|empty", re.IGNORECASE)
 
 UNKNOWN_COMMAND = ("500", "501", "502", "504")
 
+NO_FILE = "ftpretrieve-asks"
+"""A name nobody has: a server without FEAT shows by its answer whether it knows a command (550) or not (500, 502)."""
+
 Looks = Mapping[bytes, RemoteFile | None]
 Event = Arrived | Failed | Tick | Exception | None
 Work = Callable[[Control], Looks | None]
@@ -136,9 +139,15 @@ class FtpRemote:
                 features = []
         words = {line.split()[0] for line in features if line.split()}
         self._mlsd = self._can_mlst = "MLST" in words  # RFC 3659, section 7.8: MLST in FEAT stands for both
+        if words:
+            self._can_ask = {"SIZE", "MDTM"} <= words
+        else:
+            with control.step("SIZE and MDTM"):
+                replies = list(control.ask_all([f"SIZE {NO_FILE}", f"MDTM {NO_FILE}"], False))
+            self._can_ask = not any(reply.startswith(UNKNOWN_COMMAND) for reply in replies)
 
     def _expired(self) -> None:
-        if self._sockets.aborted.is_set():
+        if self._sockets.over:
             raise SessionExpired(self.stage)
 
     # -- listing ------------------------------------------------------------------------------------------------
@@ -172,7 +181,14 @@ class FtpRemote:
                 self._log.warning(record("DIRECTORYFAILED", name=directory, reason=str(error)))
             self._listing = totals.listing()
         self._listing_bytes = totals.bytes
+        self._return(control)
         self._pool.give_back(control)
+
+    def _return(self, control: Control) -> None:
+        """Go back to the session's directory after listing those below it."""
+        if self._recursive:
+            with control.step(f"CWD {control.base}"):
+                control.cwd(control.base)
 
     def _is_to_follow(self, entry: RemoteFile) -> bool:
         return entry.kind is Kind.DIR and unsafe_reason(entry.name) is None and entry.name.count(b"/") < DEPTH_MAX
@@ -184,10 +200,14 @@ class FtpRemote:
             path = f"{control.base.rstrip('/')}/{wire_name(directory)}" if directory else control.base
             with control.step(f"CWD {path}"):
                 control.cwd(path)
-        parser, lines = ListingParser(datetime.now(UTC), self._mlsd), LineSplitter()
-        for block in self._listing_blocks(control, totals):
+        lines, blocks = LineSplitter(), self._listing_blocks(control, totals)
+        block = next(blocks, b"")  # only now it is known whether MLSD was answered
+        parser = ListingParser(datetime.now(UTC), self._mlsd)
+        while block:
             yield self._entries(parser, lines.feed(block), prefix, totals)
-        yield self._entries(parser, lines.end(), prefix, totals)
+            block = next(blocks, b"")
+        if totals.suspect is None:  # else the last line may be half a name
+            yield self._entries(parser, lines.end(), prefix, totals)
         totals.unreadable += parser.unreadable + lines.unreadable
         totals.examples.extend(parser.examples)
 
@@ -329,9 +349,7 @@ class FtpRemote:
         for directory in directories:
             for chunk in self._list_one(control, directory, totals):
                 seen.update((entry.name, entry) for entry in chunk if entry.name in wanted)
-        if self._recursive:
-            with control.step(f"CWD {control.base}"):
-                control.cwd(control.base)
+        self._return(control)
         if totals.suspect is None:
             seen.update((name, None) for name in wanted if name not in seen)
         return seen

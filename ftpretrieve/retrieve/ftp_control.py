@@ -28,6 +28,9 @@ REPLY_LINES = 1000
 QUEUE = 16
 """Commands sent ahead of their replies: well below every server's input buffer, and the round trips are gone."""
 
+OVER_SECS = 0.02
+"""Time-outs taken from the deadline may fire this much before it."""
+
 QUIT_SECS = 0.5
 """What a goodbye may take: nobody is helped by waiting for it."""
 
@@ -56,6 +59,11 @@ class Sockets:
         self.aborted = threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has ended: a time-out that is its limit must not count as the server's fault."""
+        return self.aborted.is_set() or self.deadline.remaining() < OVER_SECS
 
     def abort(self) -> None:
         """Wake everything that blocks, for good."""
@@ -164,7 +172,7 @@ class Control(ftplib.FTP):
             refused = LoginRefused if self.stage in ("USER", "PASS") else RemoteRefused
             raise refused(self._told(error)) from error
         except (OSError, EOFError, ftplib.Error) as error:
-            if self._sockets.aborted.is_set() or self._sockets.deadline.expired:
+            if self._sockets.over:
                 raise SessionExpired(self.stage) from error
             raise RemoteUnavailable(self._told(error)) from error
 

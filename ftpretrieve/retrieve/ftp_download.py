@@ -89,7 +89,7 @@ class Download:
             return self._failed(str(error))
         except (OSError, EOFError, ftplib.Error) as error:
             self.broken = not isinstance(error, ftplib.error_temp) or str(error).startswith("421")
-            return self._failed(str(error) or "connection lost")
+            return self._ended() or self._failed(str(error) or "connection lost")
         try:
             failure = self._read(data, fd, held, progress)
         finally:
@@ -128,11 +128,12 @@ class Download:
                 count = data.recv_into(buffer)
             except OSError as error:
                 self.broken = True
-                return self._failed("no data in time" if isinstance(error, TimeoutError) else str(error))
+                reason = "no data in time" if isinstance(error, TimeoutError) else str(error)
+                return self._ended() or self._failed(reason)
             # What arrives after an abort is not the file's, and end of file then is the abort's.
             if self._sockets.aborted.is_set():
                 self.broken = True
-                return self._failed("session ended", State.DOWNLOADING)
+                return self._ended()
             if not count:
                 return None
             block = buffer[:count]
@@ -175,10 +176,14 @@ class Download:
             # All bytes are here and only the goodbye is missing: the second look decides.
             self.broken = True
             if self._size is None or not whole:
-                return self._failed(str(error) or "connection lost")
+                return self._ended() or self._failed(str(error) or "connection lost")
         return None if whole else self._failed(f"incomplete: {self._received} of {self._size} bytes")
 
     # -- when it did not come -----------------------------------------------------------------------------------
+
+    def _ended(self) -> Failed | None:
+        """Say that the session was over, which is not the file's fault, if it was."""
+        return self._failed("session ended", State.DOWNLOADING) if self._sockets.over else None
 
     def _failed(self, reason: str, fault: State = State.FAILED) -> Failed:
         return Failed(self._wanted, self._control.masked(reason), fault)
