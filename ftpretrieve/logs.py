@@ -316,3 +316,13 @@ def _move_or_append(path: str, old: str) -> None:
     with open(path, "rb") as source, open(old, "ab") as target:
         shutil.copyfileobj(source, target)
     os.unlink(path)
+
+
+def is_failing(log: logging.Logger) -> bool:
+    """Say whether lines written to this logger do not reach its file just now (disk full, directory gone)."""
+    logger: logging.Logger | None = log
+    while logger is not None:
+        if any(isinstance(handler, LogFile) and handler.failing for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False

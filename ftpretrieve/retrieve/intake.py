@@ -17,6 +17,7 @@ from ftpretrieve.retrieve.records import (
     FINISHED,
     Arrived,
     Candidate,
+    Clock,
     Failed,
     PollResult,
     RemoteFile,
@@ -87,23 +88,25 @@ class Intake:
             partial_bytes=row.partial_bytes if row and partial else 0,
         )
 
-    def kept(self, item: Candidate, looked_at: float) -> Arrived | None:
-        """Return a file that arrived in an earlier session and is still listed the same; it waits for its look."""
-        assert item.version is not None
-        held = self._journal.arrived(item.version.id)
-        if held is None:
+    def kept(self, item: Candidate, listed_at: float, *, listing_is_look: bool) -> Arrived | None:
+        """Return a file that arrived in an earlier session and is still listed the same, to wait for its second look.
+
+        The wait begins anew with this listing: how long ago the first look was, only a wall clock could tell. None
+        when the file is gone from staging, or its first look was of another kind than this session's.
+        """
+        row = item.version
+        assert row is not None
+        held = self._journal.arrived(row.id)
+        if held is None or not self._staging.is_there(held[0]):
             return None
+        first = item.file
+        if not listing_is_look:
+            if row.utc_stamp is None:
+                return None
+            first = RemoteFile(item.file.name, item.file.kind, row.size, row.utc_stamp, row.utc_precision, Clock.UTC)
+        at_rest = is_at_rest(item.file, row, row.looked_at)
+        wanted = Wanted(row.id, item.file, first, listed_at, polls_changing=row.polls_changing, at_rest=at_rest)
         staged, inode, digest, received = held
-        wanted = Wanted(
-            item.version.id,
-            item.file,
-            item.file,
-            looked_at,
-            polls_changing=item.version.polls_changing,
-            at_rest=is_at_rest(item.file, item.version, item.version.looked_at),
-        )
-        if not os.path.exists(self._staging.staged_path(staged)):
-            return None
         return Arrived(wanted, staged, received, inode, digest)
 
     # -- after the download -------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ class Journal:
                     os.chmod(path, os.stat(path).st_mode & 0o666 & ~0o022)  # names of files are nobody's to change
                     self._db.execute("PRAGMA journal_mode=WAL")
                     self._db.execute("PRAGMA synchronous=NORMAL")
-                    self._db.execute("CREATE TEMP TABLE listed (id INTEGER PRIMARY KEY)")
+                self._db.execute("CREATE TEMP TABLE listed (id INTEGER PRIMARY KEY)")
                 self._migrate(readonly)
         except BaseException:
             self._db.close()
@@ -198,11 +198,12 @@ class Journal:
                 "check journal_file_name and journal_table_name, or restore a backup"
             )
         if not there:
+            # Together with its first step: killed between the two there would be a journal that nobody can open.
             with self._transaction(durable=True):
                 self._db.execute(f"CREATE TABLE {self._meta} (key TEXT PRIMARY KEY, value) WITHOUT ROWID")
-                self.set_meta("schema_version", 0)
                 self.set_meta("journal_id", secrets.token_hex(8))
-        version = int(str(self.meta("schema_version") or 0))
+                self._step(1)
+        version = int(str(self.meta("schema_version")))
         if version > len(SCHEMA):
             raise JournalError(
                 f"{self.path}: the table {self._name} has schema {version}, this program knows {len(SCHEMA)}: "
@@ -210,12 +211,15 @@ class Journal:
             )
         if readonly:
             return
-        names = {key: f'"{self._name}_{key}"' for key in ("open", "unreported", "partial", "path", "missing")}
-        for number, step in enumerate(SCHEMA[version:], version + 1):
+        for number in range(version + 1, len(SCHEMA) + 1):
             with self._transaction(durable=True):
-                for statement in step:
-                    self._db.execute(statement.format(table=self._table, **names))
-                self.set_meta("schema_version", number)
+                self._step(number)
+
+    def _step(self, number: int) -> None:
+        names = {key: f'"{self._name}_{key}"' for key in ("open", "unreported", "partial", "path", "missing")}
+        for statement in SCHEMA[number - 1]:
+            self._db.execute(statement.format(table=self._table, **names))
+        self.set_meta("schema_version", number)
 
     @contextmanager
     def _transaction(self, *, durable: bool = False, doing: str = "write") -> Iterator[None]:
@@ -378,15 +382,24 @@ class Journal:
             for item in items:
                 self._db.execute(
                     f"UPDATE {self._table} SET state = ?, staged = ?, inode = ?, digest = ?, looked_at = ?, size = ?,"
-                    " partial_bytes = 0 WHERE id = ?",
-                    (State.ARRIVED, item.staged, item.inode, item.digest, now, item.received_bytes, item.wanted.id),
+                    " partial_bytes = 0, utc_stamp = coalesce(?, utc_stamp), utc_precision = max(utc_precision, ?)"
+                    " WHERE id = ?",
+                    (
+                        State.ARRIVED,
+                        item.staged,
+                        item.inode,
+                        item.digest,
+                        now,
+                        item.received_bytes,
+                        *_utc(item.wanted.first),
+                        item.wanted.id,
+                    ),
                 )
 
     def intend(self, batch: Iterable[Staged], now: float) -> None:
         """Write the intents of a batch, durable when this returns; only then may its files be renamed."""
         with self._transaction(durable=True, doing="write an intent"):
             for item in batch:
-                utc = item.second if item.second is not None and item.second.clock is Clock.UTC else None
                 self._db.execute(
                     f"UPDATE {self._table} SET state = ?, staged = ?, inode = ?, digest = ?, size = ?, mtime = ?,"
                     " sync_path = ?, recheck = ?, looked_at = ?, reason = NULL, next_try = 0, partial_bytes = 0,"
@@ -401,8 +414,7 @@ class Journal:
                         to_column(item.sync_path),
                         item.recheck,
                         now,
-                        utc.stamp if utc else None,
-                        utc.precision if utc else 0,
+                        *_utc(item.second),
                         item.id,
                     ),
                 )
@@ -650,6 +662,11 @@ def _staged(row: Sequence[object]) -> Staged:
         attempts,  # type: ignore[arg-type]
         next_try,  # type: ignore[arg-type]
     )
+
+
+def _utc(look: RemoteFile | None) -> tuple[int | None, int]:
+    """Return the stamp and precision of a look on the UTC clock, (None, 0) of any other."""
+    return (look.stamp, look.precision) if look is not None and look.clock is Clock.UTC else (None, 0)
 
 
 def _stamps(file: RemoteFile) -> tuple[int, int, int | None, int, int | None, int]:

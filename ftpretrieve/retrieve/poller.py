@@ -72,12 +72,18 @@ class Poller:
             self._result.error = error
         finally:
             self._remote.close()
-            self._intake.keep(self._waiting.take_all())
-        self._publisher.report(force=True)
+        self._end()
         self._result.delivered, self._result.replaced = self._publisher.delivered, self._publisher.replaced
         self._result.failed += self._publisher.failed
         self._result.secs = self._monotonic() - started
         return self._result
+
+    def _end(self) -> None:
+        try:
+            self._intake.keep(self._waiting.take_all())
+            self._publisher.report(force=True)
+        except StorageError as error:
+            self._result.error = self._result.error or error
 
     def plan(self) -> Plan:
         """List the directory and decide about every entry: to fetch, to settle, or skipped with a reason."""
@@ -95,7 +101,7 @@ class Poller:
 
     def _fetch(self, plan: Plan) -> None:
         for item in plan.settle:
-            arrived = self._intake.kept(item, self._listed_at)
+            arrived = self._intake.kept(item, self._listed_at, listing_is_look=self._remote.listing_is_look)
             if arrived is None:
                 plan.fetch.append(item)
             else:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from ftpretrieve.errors import StorageError
-from ftpretrieve.logs import files_downloaded, record
+from ftpretrieve.logs import files_downloaded, is_failing, record
 from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.records import Staged, State
 from ftpretrieve.retrieve.staging import Found, Staging
@@ -182,6 +182,8 @@ class Publisher:
             told = [(self._staging.local_path(path), mtime, name) for _, path, mtime, name in rows]
             for line in files_downloaded([(os.fsdecode(p), mtime, os.fsdecode(n)) for p, mtime, n in told]):
                 self._log.info(line)
+            if is_failing(self._log):
+                break  # the lines did not reach the log: they are written again later
             self._journal.mark_reported([row[0] for row in rows])
         self._unreported = 0
         self._reported_at = self._monotonic()

@@ -244,6 +244,10 @@ class Staging:
                 return os.path.join(place, file)
         return staged
 
+    def is_there(self, staged: bytes) -> bool:
+        """Say whether a staged file is still there."""
+        return os.path.lexists(self.staged_path(staged))
+
     def discard(self, staged: bytes) -> None:
         """Remove a staged file; harmless when it is not there."""
         with suppress(FileNotFoundError):

@@ -150,9 +150,10 @@ def test_a_body_without_its_226_is_whole_by_count_and_second_look(tmp_path: Path
     mailbox.journal.close()
 
 
-def test_the_limit_between_last_byte_and_second_look_costs_no_second_download(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mlsd", [True, False], ids=["mlsd", "list"])
+def test_the_limit_between_last_byte_and_second_look_costs_no_second_download(mlsd: bool, tmp_path: Path) -> None:
     """What has arrived is kept; the next poll looks at it and publishes it."""
-    with FaultServer(dict(FILES)) as server:
+    with FaultServer(dict(FILES), mlsd=mlsd) as server:
         mailbox = make_mailbox(tmp_path, settle_secs=3)
         first = poll(mailbox, server.port, 2.5)
         assert isinstance(first.error, SessionExpired)
