@@ -95,8 +95,9 @@ def same_version(seen: RemoteFile, version: Version) -> bool:
     if seen.size is not None and version.size >= 0 and seen.size != version.size:
         return False
     if version.utc_stamp is None and version.local_stamp is None or seen.stamp is None:
-        # Without a time on either side (name, size) decides.
-        return seen.size is not None and version.size >= 0
+        # Without a time on either side (name, size) decides; without a size too there is nothing in which it differs,
+        # and to deliver it at every poll would be no better.
+        return True
     if seen.clock is Clock.UTC:
         stamp, precision = version.utc_stamp, version.utc_precision
     else:
@@ -175,21 +176,24 @@ def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: 
         if same_version(file, row) and (version is None or version.state not in FINISHED and row.state in FINISHED):
             version = row
     if version is not None and version.state in FINISHED:
-        if version.recheck:
+        if version.recheck and file.name not in plan.names:
+            plan.names.add(file.name)
             plan.recheck.append(Candidate(file, version, True, tuple(versions)))
         plan.skip("known", file.name)
+        return
+    if file.name in plan.names:
+        plan.skip("listed-twice", file.name)
         return
     # At most one row of a name is unfinished; a version that replaces it before it was delivered takes it over.
     opened = version or next((row for row in versions if row.state not in FINISHED), None)
     candidate = Candidate(file, opened, version is not None, tuple(versions))
     if version is not None and version.state is State.ARRIVED:
+        plan.names.add(file.name)
         plan.settle.append(candidate)
     elif version is not None and version.next_try > now >= 0:
         plan.skip("backing-off", file.name)
     elif len(plan.fetch) >= PLAN_MAX:
         plan.skip("left-for-the-next-poll", file.name)
-    elif file.name in plan.names:
-        plan.skip("listed-twice", file.name)
     else:
         plan.names.add(file.name)
         plan.fetch.append(candidate)
