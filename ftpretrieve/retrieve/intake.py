@@ -117,7 +117,7 @@ class Intake:
         for item, second in pairs:
             if second is None and self._rules.settle_secs > 0:
                 self._discard(item)
-                self._note(item.wanted.id, item.wanted.file.name, State.VANISHED, "vanished", item.wanted.attempts)
+                self._vanished(item.wanted)
                 continue
             if second is not None and not same_look(item.wanted.first, second):
                 self._discard(item)
@@ -205,6 +205,12 @@ class Intake:
             partial=item.partial if keep else None,
             partial_bytes=item.partial_bytes if keep else 0,
         )
+
+    def _vanished(self, wanted: Wanted) -> None:
+        if wanted.recheck_of is not None:  # the row is the delivered version's, which stays what it is
+            self.recheck_failed(wanted.id, wanted.file.name, "vanished")
+        else:
+            self._note(wanted.id, wanted.file.name, State.VANISHED, "vanished", wanted.attempts)
 
     def still_changing(self, item: Candidate) -> None:
         """Note a listed file that a look before its download showed to be changing."""
