@@ -104,7 +104,7 @@ class Intake:
             if row.utc_stamp is None:
                 return None
             first = RemoteFile(item.file.name, item.file.kind, row.size, row.utc_stamp, row.utc_precision, Clock.UTC)
-        at_rest = is_at_rest(item.file, row, row.looked_at)
+        at_rest = not row.recheck
         wanted = Wanted(row.id, item.file, first, listed_at, polls_changing=row.polls_changing, at_rest=at_rest)
         staged, inode, digest, received = held
         return Arrived(wanted, staged, received, inode, digest)

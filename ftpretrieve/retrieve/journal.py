@@ -354,7 +354,7 @@ class Journal:
                     self._db.execute(
                         f"UPDATE {self._table} SET size = ?, mtime = ?, utc_stamp = ?, utc_precision = ?,"
                         " local_stamp = ?, local_precision = ?, state = ?, reason = NULL, staged = NULL,"
-                        " partial_bytes = 0 WHERE id = ?",
+                        " partial_bytes = 0, recheck = 0 WHERE id = ?",
                         (*values, candidate.version.id),
                     )
                 count += 1
@@ -382,8 +382,8 @@ class Journal:
             for item in items:
                 self._db.execute(
                     f"UPDATE {self._table} SET state = ?, staged = ?, inode = ?, digest = ?, looked_at = ?, size = ?,"
-                    " partial_bytes = 0, utc_stamp = coalesce(?, utc_stamp), utc_precision = max(utc_precision, ?)"
-                    " WHERE id = ?",
+                    " partial_bytes = 0, recheck = ?, utc_stamp = coalesce(?, utc_stamp),"
+                    " utc_precision = max(utc_precision, ?) WHERE id = ?",
                     (
                         State.ARRIVED,
                         item.staged,
@@ -391,6 +391,7 @@ class Journal:
                         item.digest,
                         now,
                         item.received_bytes,
+                        not item.wanted.at_rest,
                         *_utc(item.wanted.first),
                         item.wanted.id,
                     ),
