@@ -68,7 +68,7 @@ class Intake:
         # known by its UTC stamp is listed under a new local one.
         twin = next((row for row in item.known if row.state in FINISHED and same_version(look, row)), None)
         if twin is not None and look.stamp is not None:
-            self._journal.restamp(twin.id, item.file)
+            self._journal.restamp(twin.id, item.file, self._now())
             return False
         return True
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from ftpretrieve.errors import ConfigError, JournalError, StorageError
 from ftpretrieve.files import Door
 from ftpretrieve.retrieve.records import (
+    SECOND,
     Arrived,
     Candidate,
     Clock,
@@ -360,19 +361,24 @@ class Journal:
                 count += 1
         return count
 
-    def restamp(self, id: int, file: RemoteFile) -> None:
-        """Let a row take the stamp under which its version is listed now."""
+    def restamp(self, id: int, file: RemoteFile, now: float) -> None:
+        """Let a row take the stamp under which its version is listed now; a coarse one is to be asked about again."""
         column = "utc" if file.clock is Clock.UTC else "local"
         with self._transaction():
             self._db.execute(
-                f"UPDATE {self._table} SET {column}_stamp = ?, {column}_precision = ? WHERE id = ?",
-                (file.stamp, file.precision, id),
+                f"UPDATE {self._table} SET {column}_stamp = ?, {column}_precision = ?, recheck = ?, looked_at = ?"
+                " WHERE id = ?",
+                (file.stamp, file.precision, file.precision > SECOND, now, id),
             )
 
-    def new_version(self, name: bytes, file: RemoteFile, now: float) -> int:
-        """Add a row for content that a recheck found to be another version under the same listed stamp."""
+    def supersede(self, id: int, file: RemoteFile, now: float) -> int:
+        """End a recheck that found another version under the same listed stamp: give that one a row and return its id.
+
+        One commit: were the recheck ended alone, a crash would leave the rewrite unknown for ever.
+        """
         with self._transaction():
-            return self._insert(name, (*_stamps(file), State.DOWNLOADING), now)
+            self._db.execute(f"UPDATE {self._table} SET recheck = 0 WHERE id = ?", (id,))
+            return self._insert(file.name, (*_stamps(file), State.DOWNLOADING), now)
 
     # -- a file's way -------------------------------------------------------------------------------------------
 
