@@ -173,7 +173,7 @@ def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: 
         if row.state is State.STAGED:
             plan.skip("waiting-to-be-published", file.name)
             return
-        if same_version(file, row) and (version is None or version.state not in FINISHED and row.state in FINISHED):
+        if version is None and same_version(file, row):
             version = row
     if version is not None and version.state in FINISHED:
         if version.recheck and file.name not in plan.names:

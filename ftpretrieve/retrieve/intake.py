@@ -137,11 +137,11 @@ class Intake:
         return finished
 
     def _recheck_verdict(self, item: Arrived, second: RemoteFile | None) -> list[Staged]:
-        self._journal.rechecked(item.wanted.id)
         if item.digest == item.wanted.recheck_of:
+            self._journal.rechecked(item.wanted.id)
             self._discard(item)
             return []
-        id = self._journal.new_version(item.wanted.file.name, item.wanted.file, self._now())
+        id = self._journal.supersede(item.wanted.id, item.wanted.file, self._now())
         return [self._staged(item, id, second)]
 
     def _staged(self, item: Arrived, id: int, second: RemoteFile | None) -> Staged:

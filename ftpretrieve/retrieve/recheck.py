@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ftpretrieve.retrieve.decide import same_version
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
-from ftpretrieve.retrieve.records import FINISHED, SECOND, Candidate, Clock, RemoteFile, Version, Wanted
+from ftpretrieve.retrieve.records import SECOND, Candidate, Clock, RemoteFile, Version, Wanted
 from ftpretrieve.retrieve.remote import Remote
 
 
@@ -20,6 +20,7 @@ class Rechecks:
 
     def __init__(self, mailbox: Mailbox, remote: Remote, intake: Intake) -> None:
         self._journal, self._remote, self._intake = mailbox.journal, remote, intake
+        self._now = mailbox.now
         self._began = mailbox.now()
         self.downloads: list[Candidate] = []
 
@@ -31,17 +32,23 @@ class Rechecks:
             askable, looks = [], {}
         by_content = [item for item in candidates if item not in askable]
         self.downloads = [item for item in by_content if self._is_due(item)]
-        return [_as_new(item) for item in askable if self._is_changed(item, looks)]
+        return [self._as_new(item) for item in askable if self._is_changed(item, looks)]
 
     def _is_changed(self, item: Candidate, looks: Mapping[bytes, RemoteFile | None]) -> bool:
         row, look = _row(item), looks.get(item.file.name)
         if look is None or look.stamp is None:
             self._intake.recheck_failed(row.id, item.file.name, "the server does not tell its time any more")
             return False
-        changed = not same_version(look, row)
-        if changed or self._is_due(item):
+        if not same_version(look, row):
+            return True
+        if self._is_due(item):
             self._journal.rechecked(row.id)
-        return changed
+        return False
+
+    def _as_new(self, item: Candidate) -> Candidate:
+        self._journal.supersede(_row(item).id, item.file, self._now())
+        versions = self._journal.known([item.file.name])[item.file.name]
+        return Candidate(item.file, versions[0], True, tuple(versions))
 
     def _is_due(self, item: Candidate) -> bool:
         return abs(self._began - _row(item).looked_at) > item.file.precision
@@ -56,11 +63,6 @@ class Rechecks:
             else:
                 found.append(Wanted(row.id, item.file, look, looked_at, recheck_of=row.digest or "none"))
         return found
-
-
-def _as_new(item: Candidate) -> Candidate:
-    opened = next((row for row in item.known if row.state not in FINISHED), None)
-    return Candidate(item.file, opened, False, item.known)
 
 
 def _row(item: Candidate) -> Version:
