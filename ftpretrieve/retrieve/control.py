@@ -223,6 +223,11 @@ def send_shutdown(port: int, secret: bytes, timeout: float) -> bool:
     return answer == REPLY
 
 
+def secret_path(pid_file: str | os.PathLike[str]) -> str:
+    """Return where the random secret of a daemon with that pid file is kept."""
+    return f"{os.fspath(pid_file)}.secret"
+
+
 def make_secret(path: str) -> bytes:
     """Write a new random secret, readable only by its owner, in place of the last one, and return it.
 
