@@ -37,7 +37,7 @@ RECORDS: dict[str, str] = {
     "FILESDOWNLOADED": "a list of (local file, remote mtime in epoch seconds or None, remote name): files handed over; "
     "at most 200 a line, for ast.literal_eval",
     "POLL": "listed= fetched= delivered= replaced= changing= failed= skipped= left= bytes= secs= "
-    "result=ok|partial|timeout|unreachable|refused: one poll is over",
+    "result=ok|partial|timeout|unreachable|refused reason=: one poll is over; ok: nothing failed and nothing is left",
     "FILEFAILED": "name= attempts= reason= next_try=: one file did not come; tried again at next_try",
     "SESSIONTIMEOUT": "limit_secs= stage=: the session was ended by ftp_duration_secs",
     "LISTINGSUSPECT": "reason=truncated|empty|shrunk|unreadable listed= before=: nothing is concluded from its gaps",
@@ -50,9 +50,13 @@ RECORDS: dict[str, str] = {
     "BADENCODING": "name= encoding= action=: the content does not decode as xml_encoding",
     "RECHECKFAILED": "name= attempts= reason=: it stays unknown whether this file was rewritten within one stamp",
     "CLEANUPFAILED": "directory= reason=: a staging directory that is no longer needed could not be removed",
-    "STARTED": "pid= version= config=: the daemon holds its locks, journal, log and port",
-    "STOPPED": "reason= secs=: the daemon ended by itself or on request",
+    "LOGINREFUSED": "attempts= wait_secs=: the server does not take user and password, or there is no password; the next "
+    "login comes after wait_secs, or at a reload",
+    "STARTED": "pid= version= config= host= directory=: the daemon holds its locks, journal, log and port",
+    "STOPPED": "reason= secs=: the daemon ended by itself or on request, or could not start",
+    "JOURNALFAILED": "reason=: the journal cannot be trusted or written, so the daemon ends",
     "RELOADED": "changed= restart_needed=: the configuration was read again; keys that wait for a restart are named",
+    "RELOADREFUSED": "problem=: the configuration is wrong, and the one in use stays; a line for each problem",
     "SHUTDOWNREFUSED": "wrong=: so many wrong shutdown strings since the last such line, at most one line a minute",
     "LOGGAP": "lost=: so many records before this one could not be written to the log",
 }
