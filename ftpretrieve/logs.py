@@ -40,7 +40,8 @@ RECORDS: dict[str, str] = {
     "result=ok|partial|timeout|unreachable|refused reason=: one poll is over; ok: nothing failed and nothing is left",
     "FILEFAILED": "name= attempts= reason= next_try=: one file did not come; tried again at next_try",
     "SESSIONTIMEOUT": "limit_secs= stage=: the session was ended by ftp_duration_secs",
-    "LISTINGSUSPECT": "reason=truncated|empty|shrunk|unreadable listed= before=: nothing is concluded from its gaps",
+    "LISTINGSUSPECT": "reason=truncated|empty|shrunk|unreadable listed= before= example=: nothing is concluded from "
+    "its gaps; example= is a line that could not be read",
     "HEARTBEAT": "state= poll_age_secs= staged= failed=: the loop is alive; a WARNING when it is overdue, and with "
     "error= when it cannot say",
     "MAYBETWICE": "name= reason=: this file may have been handed over before",
@@ -50,8 +51,8 @@ RECORDS: dict[str, str] = {
     "BADENCODING": "name= encoding= action=: the content does not decode as xml_encoding",
     "RECHECKFAILED": "name= attempts= reason=: it stays unknown whether this file was rewritten within one stamp",
     "CLEANUPFAILED": "directory= reason=: a staging directory that is no longer needed could not be removed",
-    "LOGINREFUSED": "attempts= wait_secs=: the server does not take user and password, or there is no password; the next "
-    "login comes after wait_secs, or at a reload",
+    "LOGINREFUSED": "attempts= wait_secs=: user and password are not taken, or there is no password; the "
+    "next login comes after wait_secs, or at a reload",
     "STARTED": "pid= version= config= host= directory=: the daemon holds its locks, journal, log and port",
     "STOPPED": "reason= secs=: the daemon ended by itself or on request, or could not start",
     "JOURNALFAILED": "reason=: the journal cannot be trusted or written, so the daemon ends",
