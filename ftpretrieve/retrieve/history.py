@@ -19,6 +19,8 @@ from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.records import State
 from ftpretrieve.units import parse_duration
 
+EXIT_USAGE = 2
+
 HEADER = ("WHEN", "STATE", "BYTES", "MTIME (UTC)", "NAME", "REASON OR PATH")
 TO_THE_RIGHT = frozenset({"BYTES"})
 
@@ -38,6 +40,9 @@ def history(
     `since` is epoch seconds or what `parse_since` takes. Raises: JournalError when there is no journal, or it cannot be
     read; ValueError for a `since` that is no time.
     """
+    if state is not None and state not in {str(known) for known in State}:
+        print(f"ftpretrieve: {state!r} is no state; give one of {', '.join(State)}", file=sys.stderr)
+        return EXIT_USAGE
     after = parse_since(since, time.time()) if isinstance(since, str) else since
     with closing(Journal(conf.journal_file_name, conf.journal_table_name, readonly=True)) as journal:
         rows = journal.history(glob=name, since=after, state=state, limit=limit)

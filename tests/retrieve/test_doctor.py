@@ -466,3 +466,22 @@ def test_a_server_that_falls_silent_ends_at_the_limit(home: Home, pyftp: PyFtpSe
     found = home.check(offline=False)
     assert home.code == 1
     assert "ftp_duration_secs" in found["listing"][0][1]
+
+
+def test_every_server_is_understood(home: Home, any_server: Any) -> None:
+    """A healthy server of any make has nothing wrong."""
+    any_server.put("a.xml", b"one", mtime=time.time() - 3600)
+    home.serve(any_server)
+    home.set("remote", ftp_user=any_server.user)
+    found = home.check(offline=False)
+    assert (home.code, levels(found, "warn")) == (0, set()), found
+    assert "1 files, 1 of them wanted" in found["listing"][0][1]
+
+
+@pytest.mark.interop
+def test_the_zone_that_a_server_prints_is_told(home: Home, make_server: Callable[..., Any]) -> None:
+    """Where LIST is in local time and MDTM in UTC, the two tell it."""
+    server = make_server("proftpd", mlsd=False, times_gmt=False, tz="Asia/Kolkata")
+    server.put("a.xml", b"one", mtime=time.time() - 3600)
+    home.serve(server)
+    assert home.check(offline=False)["server clock"][1][1] == "LIST prints times of UTC+05:30"

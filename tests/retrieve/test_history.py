@@ -125,6 +125,16 @@ def test_nothing_that_matches_is_no_error(conf: AppConf, journal: Journal, capsy
     assert "nothing" in capsys.readouterr().err
 
 
+def test_a_state_that_does_not_exist_is_a_wrong_argument(
+    conf: AppConf, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else a misspelt check of a monitoring would find nothing wrong for ever."""
+    out = io.StringIO()
+    assert history(conf, name=None, since=None, state="failled", limit=1, as_json=True, out=out) == 2
+    assert "failed" in capsys.readouterr().err
+    assert not out.getvalue()
+
+
 def test_without_a_journal_it_says_so(conf: AppConf) -> None:
     """And makes none: a new journal would be taken for the old one's loss."""
     with pytest.raises(JournalError, match="no journal"):
