@@ -25,6 +25,9 @@ REPORT_FILES, REPORT_SECS = 200, 60.0
 SESSIONS_REMOVED = 100
 """Old session directories removed at most in one poll."""
 
+PARTIAL_SECS = 7 * 86_400
+"""A kept beginning of a download that was not gone on with in a week only takes room."""
+
 BACK_OFF_FREE, BACK_OFF_FIRST_SECS, BACK_OFF_MAX_SECS = 3, 60.0, 6 * 3600.0
 """A file that failed is tried again at the next poll; from the fourth time on after a minute, doubling up to 6 h."""
 
@@ -138,6 +141,7 @@ class Publisher:
         while batch := self._journal.staged(after, BATCH):
             after = batch[-1].id
             self._recover_batch(batch, now)
+        self._journal.drop_partials(now - PARTIAL_SECS)
         self._clear_sessions()
 
     def _recover_batch(self, batch: Sequence[Staged], now: float) -> None:

@@ -1,30 +1,25 @@
 """A server may be silent, slow or endless at any stage: the session ends at its limit, and the next poll works."""
 
 import hashlib
-import logging
+import os
 import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteUnavailable, SessionExpired
-from ftpretrieve.retrieve.ftp import FtpRemote
-from ftpretrieve.retrieve.ftp_control import Account
-from ftpretrieve.retrieve.journal import Journal
-from ftpretrieve.retrieve.mailbox import Mailbox, Rules
-from ftpretrieve.retrieve.poller import Poller
+from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.records import PollResult
-from ftpretrieve.retrieve.staging import Staging, check_owner
-from ftpretrieve.retrieve.watchdog import Watchdog
 from tests.faultserver import FaultServer
+from tests.mailboxes import digests, make_mailbox, poll_ftp
+from tests.pyftp import PyFtpServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.interop]
 
-LOG = logging.getLogger("test.session")
 LIMIT_SECS = 1.0
 GRACE_SECS = 2.0
 FILES = {
@@ -33,20 +28,8 @@ FILES = {
 }
 
 
-def make_mailbox(tmp_path: Path, settle_secs: float) -> Mailbox:
-    (tmp_path / "sync").mkdir()
-    staging = Staging(bytes(tmp_path / "staging"), bytes(tmp_path / "sync"), min_free_bytes=0)
-    staging.prepare()
-    journal = Journal(tmp_path / "journal.db")
-    check_owner(staging, journal.journal_id)
-    return Mailbox(journal, staging, b"", Rules(settle_secs=settle_secs), LOG)
-
-
-def poll(mailbox: Mailbox, port: int, limit_secs: float) -> PollResult:
-    deadline = Deadline(limit_secs)
-    remote = FtpRemote(Account("127.0.0.1", port, "u", "p"), b"", deadline, LOG)
-    with Watchdog(LOG).watch(remote, deadline, mailbox.stop):
-        return Poller(mailbox, remote, deadline).poll()
+def poll(mailbox: Mailbox, server: FaultServer | PyFtpServer, limit_secs: float) -> PollResult:
+    return poll_ftp(mailbox, server, limit_secs)
 
 
 def sockets_and_threads() -> tuple[int, set[str]]:
@@ -55,11 +38,7 @@ def sockets_and_threads() -> tuple[int, set[str]]:
 
 
 def delivered(tmp_path: Path) -> dict[bytes, str]:
-    return {
-        bytes(path.name, "ascii"): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (tmp_path / "sync").iterdir()
-        if path.is_file()
-    }
+    return digests(tmp_path / "sync")
 
 
 EXPECTED = {name: hashlib.sha256(content).hexdigest() for name, (content, _) in FILES.items()}
@@ -87,13 +66,13 @@ def test_a_silent_server_costs_one_session_and_nothing_else(fault: str, mlsd: bo
         before = sockets_and_threads()
         server.fault = fault
         started = time.monotonic()
-        result = poll(mailbox, server.port, LIMIT_SECS)
+        result = poll(mailbox, server, LIMIT_SECS)
         took = time.monotonic() - started
         assert isinstance(result.error, SessionExpired), result
         assert took < LIMIT_SECS + GRACE_SECS
         assert not {name: digest for name, digest in delivered(tmp_path).items() if EXPECTED[name] != digest}
         server.fault = None
-        healed = poll(mailbox, server.port, 20)
+        healed = poll(mailbox, server, 20)
         assert healed.error is None
         assert delivered(tmp_path) == EXPECTED
     fds, names = sockets_and_threads()
@@ -115,7 +94,7 @@ def test_a_full_backlog_ends_with_the_limit(tmp_path: Path) -> None:
     time.sleep(0.1)
     mailbox = make_mailbox(tmp_path, settle_secs=0)
     started = time.monotonic()
-    result = poll(mailbox, port, LIMIT_SECS)
+    result = poll_ftp(mailbox, SimpleNamespace(host="127.0.0.1", port=port, user="u", password="p"), LIMIT_SECS)
     assert isinstance(result.error, SessionExpired | RemoteUnavailable)
     assert time.monotonic() - started < LIMIT_SECS + GRACE_SECS
     for sock in [listener, *fillers]:
@@ -129,10 +108,10 @@ def test_a_wrong_body_is_never_delivered(fault: str, tmp_path: Path) -> None:
     with FaultServer(dict(FILES)) as server:
         mailbox = make_mailbox(tmp_path, settle_secs=0)
         server.fault = fault
-        poll(mailbox, server.port, 3)
+        poll(mailbox, server, 3)
         assert delivered(tmp_path) == {}
         server.fault = None
-        assert poll(mailbox, server.port, 20).delivered == 2
+        assert poll(mailbox, server, 20).delivered == 2
         assert delivered(tmp_path) == EXPECTED
     mailbox.journal.close()
 
@@ -142,9 +121,9 @@ def test_a_body_without_its_226_is_whole_by_count_and_second_look(tmp_path: Path
     with FaultServer(dict(FILES)) as server:
         mailbox = make_mailbox(tmp_path, settle_secs=0.2)
         server.fault = "retr-no-226"
-        poll(mailbox, server.port, 2.5)
+        poll(mailbox, server, 2.5)
         server.fault = None
-        poll(mailbox, server.port, 20)
+        poll(mailbox, server, 20)
         assert delivered(tmp_path) == EXPECTED
         assert sum(command.startswith("RETR") for command in server.commands) == len(FILES)
     mailbox.journal.close()
@@ -155,10 +134,10 @@ def test_the_limit_between_last_byte_and_second_look_costs_no_second_download(ml
     """What has arrived is kept; the next poll looks at it and publishes it."""
     with FaultServer(dict(FILES), mlsd=mlsd) as server:
         mailbox = make_mailbox(tmp_path, settle_secs=3)
-        first = poll(mailbox, server.port, 2.5)
+        first = poll(mailbox, server, 2.5)
         assert isinstance(first.error, SessionExpired)
         assert (first.fetched, first.delivered) == (2, 0)
-        second = poll(mailbox, server.port, 20)
+        second = poll(mailbox, server, 20)
         assert (second.fetched, second.delivered) == (0, 2)
         assert delivered(tmp_path) == EXPECTED
         assert sum(command.startswith("RETR") for command in server.commands) == len(FILES)
@@ -170,7 +149,7 @@ def test_a_reply_without_end_is_cut(tmp_path: Path) -> None:
     with FaultServer(dict(FILES)) as server:
         mailbox = make_mailbox(tmp_path, settle_secs=0)
         server.fault = "reply-flood"
-        result = poll(mailbox, server.port, 5)
+        result = poll(mailbox, server, 5)
         assert isinstance(result.error, RemoteUnavailable)
         assert "login" in str(result.error) or "USER" in str(result.error)
     mailbox.journal.close()
@@ -184,8 +163,53 @@ def test_a_stop_ends_a_session_that_hangs(tmp_path: Path) -> None:
         timer = threading.Timer(1.0, mailbox.stop.set)
         timer.start()
         started = time.monotonic()
-        result = poll(mailbox, server.port, 60)
+        result = poll(mailbox, server, 60)
         assert isinstance(result.error, SessionExpired)
         assert time.monotonic() - started < 1.0 + GRACE_SECS
         timer.join()
+    mailbox.journal.close()
+
+
+def test_a_file_longer_than_a_session_is_gone_on_with(pyftp: PyFtpServer, tmp_path: Path) -> None:
+    """What a session received of a version at rest is kept; the next goes on from there, and the whole is right."""
+    content = os.urandom(6_000_000)
+    pyftp.put("long.bin", content, time.time() - 200_000)
+    pyftp.bytes_per_sec = 2_000_000
+    mailbox = make_mailbox(tmp_path, settle_secs=0)
+    results = [poll(mailbox, pyftp, 2.0)]
+    while not results[-1].delivered and len(results) < 8:
+        results.append(poll(mailbox, pyftp, 2.0))
+    assert len(results) > 1
+    assert results[-1].delivered == 1
+    assert (tmp_path / "sync/long.bin").read_bytes() == content
+    assert pyftp.commands["REST"] == len(results) - 1
+    assert all(result.failed == 0 for result in results)
+    mailbox.journal.close()
+
+
+def test_a_kept_beginning_is_forgotten_when_the_file_changes(pyftp: PyFtpServer, tmp_path: Path) -> None:
+    """Another version begins at its own first byte."""
+    pyftp.put("long.bin", os.urandom(6_000_000), time.time() - 200_000)
+    pyftp.bytes_per_sec = 2_000_000
+    mailbox = make_mailbox(tmp_path, settle_secs=0)
+    poll(mailbox, pyftp, 2.0)
+    other = os.urandom(6_000_000)
+    pyftp.put("long.bin", other, time.time() - 300_000)
+    pyftp.bytes_per_sec = 0
+    assert poll(mailbox, pyftp, 20).delivered == 1
+    assert (tmp_path / "sync/long.bin").read_bytes() == other
+    assert pyftp.commands["REST"] == 0
+    mailbox.journal.close()
+
+
+def test_a_file_longer_than_a_session_is_told_where_it_cannot_be_gone_on_with(
+    pyftp: PyFtpServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A version that is not at rest is not kept; a session too short for it is the reason given."""
+    pyftp.put("long.bin", os.urandom(6_000_000), None)
+    pyftp.bytes_per_sec = 400_000
+    mailbox = make_mailbox(tmp_path, settle_secs=0)
+    poll(mailbox, pyftp, 1.5)
+    assert "FILEFAILED name=long.bin" in caplog.text
+    assert "longer-than-session" in caplog.text
     mailbox.journal.close()
