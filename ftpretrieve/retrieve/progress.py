@@ -7,6 +7,7 @@ rich costs 123 ms to import, so it is imported when the first bar is due. Must n
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -36,8 +37,8 @@ class _Transfer:
 class Progress:
     """What downloads report to, from any thread, and what the log writes its lines through."""
 
-    def __init__(self, terminal: TextIO) -> None:
-        self._terminal = terminal
+    def __init__(self, terminal: TextIO, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._terminal, self._monotonic = terminal, monotonic
         self._transfers: dict[bytes, _Transfer] = {}
         self._bars: Bars | None = None
         self._drawn = 0.0
@@ -45,7 +46,7 @@ class Progress:
 
     def __call__(self, name: bytes, received_bytes: int, size: int | None) -> None:
         """Note how far a transfer is."""
-        now = time.monotonic()
+        now = self._monotonic()
         with self._lock, suppress(OSError):  # the terminal went away, which is no reason to end a transfer
             transfer = self._transfers.setdefault(name, _Transfer(now, now))
             transfer.said = now
