@@ -110,6 +110,7 @@ class Staging:
         self._publish = publish or os.path.join(sync, OWN_PREFIX)
         self._min_free_bytes = min_free_bytes
         self.door = door or Door()
+        self._durable: set[bytes] = set()  # directories below sync whose names have been synced by this process
 
     def prepare(self) -> None:
         """Create staging where its parent exists, and choose the place that can rename into the sync directory.
@@ -201,6 +202,9 @@ class Staging:
             os.close(session.create(WITNESS)[0])
             self.door.sync_directory(session.directory)
             self.door.sync_directory(self.work)
+            # The parent too: the process that made `work` may have been killed before it was durable.
+            with suppress(PermissionError):  # it was made by somebody else then
+                self.door.sync_directory(os.path.dirname(self.work))
         except OSError as error:
             raise StorageError(f"cannot create {_shown(session.directory)}: {error.strerror}") from error
         return session
@@ -322,10 +326,14 @@ class Staging:
 
     def sync_published(self, items: Sequence[Staged]) -> None:
         """Make the renames of a batch durable: their directories below sync, and the sessions they came from."""
-        for parent in {os.path.dirname(item.sync_path) for item in items}:
-            # A consumer may have removed the directory together with what it took out of it.
-            with suppress(FileNotFoundError), self._parent(os.path.join(parent, b"-"), create=False) as fd:
-                self.door.sync_directory(self.local_path(parent), fd=fd)
+        for directory in {os.path.dirname(item.sync_path) for item in items}:
+            try:
+                with self._parent(os.path.join(directory, b"-"), create=False) as fd:
+                    self.door.sync_directory(self.local_path(directory), fd=fd)
+            except OSError as error:
+                # A consumer took the directory together with the files in it, or put something else in its place.
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    raise
         self.sync_sessions([item.staged for item in items])
 
     @contextmanager
@@ -342,7 +350,11 @@ class Staging:
                 if create:
                     with suppress(FileExistsError):
                         self.door.make_directory(path, parent_fd=fd)
+                        self._durable.discard(path)
+                    # One that was there too: whoever made it may have been killed before the sync.
+                    if path not in self._durable:
                         self.door.sync_directory(os.path.dirname(path), fd=fd)
+                        self._durable.add(path)
                 below = os.open(part, flags | os.O_NOFOLLOW, dir_fd=fd)
                 os.close(fd)
                 fd = below
