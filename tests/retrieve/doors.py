@@ -1,4 +1,4 @@
-"""Doors that stop: every change on disk that exactly-once rests upon goes through one, so a test can end it anywhere."""
+"""A door that stops: every change that exactly-once rests upon goes through one, so a test can end it anywhere."""
 
 import sqlite3
 
@@ -12,10 +12,14 @@ class Killed(BaseException):
 class StopDoor(Door):
     """Lets a number of changes through and then none: the process was killed before the next one."""
 
-    def __init__(self, changes: int) -> None:
+    def __init__(self, changes: int = 1 << 60) -> None:
+        self.did = 0
+        self.revive(changes)
+
+    def revive(self, changes: int = 1 << 60) -> None:
+        """Be the door of the next process."""
         self.left = changes
         self.dead = False
-        self.did = 0
 
     def _step(self) -> None:
         self.dead = self.dead or self.left <= 0

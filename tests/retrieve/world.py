@@ -76,7 +76,7 @@ class World:
         self.server = MemoryServer(self.clock.now, style)
         self.sync, self.staging = top / "sync", top / "staging"
         self.taken: list[tuple[str, bytes, int]] = []
-        self.log = logging.Logger("world", logging.INFO)
+        self.log = logging.Logger("world", logging.INFO)  # noqa: LOG001  of this world alone, so that worlds do not mix
         self.records = Lines()
         self.log.addHandler(self.records)
         self.mailbox: Mailbox | None = None
