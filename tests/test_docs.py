@@ -19,7 +19,7 @@ from ftpretrieve.cli import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, make
 from ftpretrieve.errors import EXIT_CODES, NO_PERMISSION
 from ftpretrieve.logs import RECORDS
 from ftpretrieve.retrieve.appconf import KEYS, AppConf
-from ftpretrieve.retrieve.journal import COLUMNS
+from ftpretrieve.retrieve.journal_schema import COLUMNS
 from ftpretrieve.retrieve.manage import NOT_RUNNING, STATUS_CODES
 from ftpretrieve.retrieve.records import MOVES, State
 

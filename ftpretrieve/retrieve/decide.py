@@ -1,7 +1,7 @@
-"""Whether a listed file is new: the rules of identity, as pure functions of a listing, the journal's rows and the time.
+"""Whether a listed file is new: the rules of identity, as pure functions of a listing, the journal's rows, the time.
 
-A version is new when it is *different* from every kept version of its name, not when it is newer. Sizes differ when both
-are exact and unequal. A stamp is the interval [t, t + precision); two stamps of one clock agree when they overlap, so a
+A version is new when it is *different* from every kept version of its name, not when it is newer. Sizes differ when
+both are exact and unequal. A stamp is the interval [t, t + precision); two stamps of one clock agree when they overlap, so a
 listing that drops the time of day after six months changes nothing. Stamps of different clocks are not compared: such a
 file counts as changed.
 

@@ -23,7 +23,8 @@ from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.control import HOST
 from ftpretrieve.retrieve.doctor_server import check_server
 from ftpretrieve.retrieve.findings import Finding, Level, fail, ok, warn
-from ftpretrieve.retrieve.journal import SCHEMA, Journal
+from ftpretrieve.retrieve.journal import Journal
+from ftpretrieve.retrieve.journal_schema import SCHEMA
 from ftpretrieve.retrieve.mailbox import lock_path, make_staging
 from ftpretrieve.retrieve.records import State
 from ftpretrieve.units import format_bytes, format_duration

@@ -88,12 +88,8 @@ class Publisher:
             batch = items[start : start + BATCH]
             self._staging.sync_sessions([item.staged for item in batch])
             self._journal.intend(batch, self._now())
-            self._rename_and_confirm(batch)
-            self.report()
-
-    def _rename_and_confirm(self, batch: Sequence[Staged]) -> None:
-        done = [item for item in batch if self._rename(item)]
-        self._confirm(done)
+            self._confirm([item for item in batch if self._rename(item)])
+        self.report()
 
     def _confirm(self, done: Sequence[Staged]) -> None:
         if not done:

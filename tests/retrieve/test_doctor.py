@@ -251,8 +251,8 @@ def test_a_fault_is_found_and_the_fix_named(home: Home, broken: Callable[[Home],
 def test_a_row_that_never_comes_through_is_told(home: Home) -> None:
     """With the command that shows it."""
     journal = make_mailbox(home.directory).journal
-    with journal._transaction():
-        journal._db.execute("INSERT INTO files (directory, name, version, state) VALUES ('', 'a', 1, 'failed')")
+    with journal.transaction():
+        journal.db.execute("INSERT INTO files (directory, name, version, state) VALUES ('', 'a', 1, 'failed')")
     journal.close()
     assert home.check()["files"] == [("warn", "1 failed", "see: ftpretrieve history --state failed")]
 

@@ -11,7 +11,8 @@ import pytest
 from ftpretrieve.errors import JournalError
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.history import history, parse_since
-from ftpretrieve.retrieve.journal import COLUMNS, Journal
+from ftpretrieve.retrieve.journal import Journal
+from ftpretrieve.retrieve.journal_schema import COLUMNS
 from ftpretrieve.retrieve.records import MINUTE, SECOND, Candidate, Clock, Kind, RemoteFile, Staged, State
 
 DAY_SECS = 86_400
@@ -144,7 +145,7 @@ def test_without_a_journal_it_says_so(conf: AppConf) -> None:
 
 def test_a_daemon_may_write_meanwhile(conf: AppConf, journal: Journal) -> None:
     """`history` needs no lock and waits for none: a transaction is open while it reads."""
-    with journal._transaction():
+    with journal.transaction():
         assert len(shown_names(conf)) == 5
 
 

@@ -1,0 +1,77 @@
+"""The table of the journal: its steps, and what its columns mean. Users query it, so it only ever grows."""
+
+from collections.abc import Mapping
+
+SCHEMA: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE {table} (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            directory NOT NULL,
+            name NOT NULL,
+            version INTEGER NOT NULL,
+            size INTEGER NOT NULL DEFAULT -1,
+            mtime INTEGER NOT NULL DEFAULT -1,
+            utc_stamp INTEGER,
+            utc_precision INTEGER NOT NULL DEFAULT 0,
+            local_stamp INTEGER,
+            local_precision INTEGER NOT NULL DEFAULT 0,
+            state TEXT NOT NULL,
+            reason TEXT,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            next_try REAL NOT NULL DEFAULT 0,
+            polls_changing INTEGER NOT NULL DEFAULT 0,
+            staged BLOB,
+            inode INTEGER,
+            digest TEXT,
+            partial_bytes INTEGER NOT NULL DEFAULT 0,
+            sync_path,
+            recheck INTEGER NOT NULL DEFAULT 0,
+            recheck_failures INTEGER NOT NULL DEFAULT 0,
+            first_listed REAL NOT NULL DEFAULT 0,
+            looked_at REAL NOT NULL DEFAULT 0,
+            delivered_at REAL,
+            reported INTEGER NOT NULL DEFAULT 1,
+            missing_since REAL,
+            missing_polls INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (directory, name, version)
+        )""",
+        "CREATE INDEX {open} ON {table} (state) WHERE state IN ('arrived', 'staged', 'downloading')",
+        "CREATE INDEX {unreported} ON {table} (id) WHERE reported = 0",
+        "CREATE INDEX {partial} ON {table} (id) WHERE partial_bytes > 0",
+        "CREATE INDEX {path} ON {table} (sync_path) WHERE sync_path IS NOT NULL",
+        "CREATE INDEX {missing} ON {table} (missing_since) WHERE missing_since IS NOT NULL",
+    ),
+)
+"""Schema steps, oldest first; each is committed together with its record. A later version appends a step."""
+
+COLUMNS: Mapping[str, str] = {
+    "id": "number of the row; never used twice",
+    "directory": "the remote directory as configured, '' for the login directory",
+    "name": "path below it; TEXT when it is valid UTF-8, else BLOB",
+    "version": "1, 2, 3 … of that name",
+    "size": "bytes; -1 unknown",
+    "mtime": "our best UTC for the remote file, epoch seconds; -1 unknown",
+    "utc_stamp": "what MLSD or MDTM printed, epoch seconds; NULL when neither did",
+    "utc_precision": "seconds that stamp stands for",
+    "local_stamp": "what LIST printed, as if it were UTC; NULL when it did not",
+    "local_precision": "seconds that stamp stands for: 60, or 86,400 without a time of day",
+    "state": "downloading, arrived, staged, delivered, changing, failed, rejected, vanished or seen",
+    "reason": "why it is failed, changing, rejected or vanished",
+    "attempts": "failures of this version so far",
+    "next_try": "not before this time, epoch seconds",
+    "polls_changing": "polls that found it still changing",
+    "staged": "path of the staged file while it lies there",
+    "inode": "of the staged file",
+    "digest": "SHA-256 of the content, hexadecimal",
+    "partial_bytes": "bytes of an unfinished download that are kept to go on from",
+    "sync_path": "path below the sync directory",
+    "recheck": "1 while the version is to be asked about once more",
+    "recheck_failures": "times that failed",
+    "first_listed": "when this version was first listed, epoch seconds",
+    "looked_at": "when its second look ended, epoch seconds",
+    "delivered_at": "when it was confirmed in the sync directory, epoch seconds",
+    "reported": "0 until its FILESDOWNLOADED line is written",
+    "missing_since": "first complete listing without this name, epoch seconds",
+    "missing_polls": "complete listings without it so far",
+}
+"""What each column means. Stable: users query them."""
