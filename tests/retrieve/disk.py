@@ -3,8 +3,8 @@
 `RecordingDoor` does what the product's door does and notes each change with what it needs to be made again.
 `surviving` plays a prefix of the record on a model and yields the disks that the cut may leave: changes of names that
 no directory sync followed, bytes that no file sync followed, and commits that were not durable may each be there or
-not. Assumed, as POSIX file systems with a journal do: a rename happens wholly or not at all, and one that is durable
-is so in both of its directories. `Disk.write` makes such a disk real.
+not. Assumed, as file systems with a journal do: a rename happens wholly or not at all, and the sync of the directory it
+went to makes it last. `Disk.write` makes such a disk real.
 """
 
 import itertools
@@ -130,10 +130,9 @@ def surviving(
 
 
 def is_durable(record: Sequence[Change], index: int) -> bool:
-    """Say whether a change of names was followed by a sync of one of its directories."""
-    change = record[index]
-    directories = {os.path.dirname(path) for path in (change.path, change.target) if path}
-    return any(later.verb == "sync-directory" and later.path in directories for later in record[index + 1 :])
+    """Say whether a change of names was followed by a sync of its directory; a rename's is the one it went to."""
+    directory = os.path.dirname(record[index].target or record[index].path)
+    return any(later.verb == "sync-directory" and later.path == directory for later in record[index + 1 :])
 
 
 def _commits(record: Sequence[Change]) -> list[bytes | None]:
