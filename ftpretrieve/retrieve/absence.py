@@ -14,7 +14,7 @@ SHRUNK_FROM, SHRUNK_TO = 10, 0.5
 
 
 def is_clock_sane(mailbox: Mailbox) -> bool:
-    """Say whether the wall clock is within a day of the last poll's; else nothing is purged or backed off by it."""
+    """Say whether the wall clock is within a day of the last poll's; else nothing is purged by it."""
     last = mailbox.journal.last_poll()
     return last is None or abs(mailbox.now() - last) <= DAY_SECS
 

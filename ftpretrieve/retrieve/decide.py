@@ -1,9 +1,9 @@
 """Whether a listed file is new: the rules of identity, as pure functions of a listing, the journal's rows, the time.
 
 A version is new when it is *different* from every kept version of its name, not when it is newer. Sizes differ when
-both are exact and unequal. A stamp is the interval [t, t + precision); two stamps of one clock agree when they overlap, so a
-listing that drops the time of day after six months changes nothing. Stamps of different clocks are not compared: such a
-file counts as changed.
+both are exact and unequal. A stamp is the interval [t, t + precision); two stamps of one clock agree when they overlap,
+so a listing that drops the time of day after six months changes nothing. Stamps of different clocks are not compared:
+such a file counts as changed.
 
 Must not: read clocks, settings or the journal. `now` is wall time in epoch seconds, given by the caller.
 """
@@ -29,6 +29,11 @@ OWN_PREFIX = b".ftpretrieve"
 
 PLAN_MAX = 100_000
 """Files planned in one poll; the rest come in the next. Keeps a hostile endless listing from filling the memory."""
+
+LEFT = "left-for-the-next-poll"
+
+BACK_OFF_FREE, BACK_OFF_FIRST_SECS, BACK_OFF_MAX_SECS = 3, 60.0, 6 * 3600.0
+"""A file that failed is tried again at the next poll; from the fourth time on after a minute, doubling up to 6 h."""
 
 CAREFUL_BYTES = 64 * 1024 * 1024
 """Larger files get two looks before their download too, so that a day-long upload is not downloaded at every poll."""
@@ -136,6 +141,18 @@ def is_at_rest(seen: RemoteFile, version: Version | None, now: float) -> bool:
     return is_old(seen, now)
 
 
+def back_off_secs(attempts: int) -> float:
+    """Return how long a file that failed so many times waits at least."""
+    if attempts <= BACK_OFF_FREE:
+        return 0.0
+    return float(min(BACK_OFF_FIRST_SECS * 2.0 ** min(attempts - BACK_OFF_FREE - 1, 20), BACK_OFF_MAX_SECS))
+
+
+def is_backing_off(next_try: float, now: float) -> bool:
+    """Say whether a version is not to be tried yet. A time further ahead than any back-off was set by a wrong clock."""
+    return now < next_try <= now + BACK_OFF_MAX_SECS
+
+
 def needs_care(candidate: Candidate) -> bool:
     """Say whether a file gets two looks before its download: large, or still changing in an earlier poll."""
     version = candidate.version
@@ -148,8 +165,6 @@ def decide(
     plan: Plan,
     wanted: Callable[[bytes], bool],
     now: float,
-    *,
-    ignore_back_off: bool = False,
 ) -> None:
     """Put every entry of this chunk of a listing into the plan exactly once: to fetch, to settle, or skipped.
 
@@ -164,7 +179,7 @@ def decide(
         elif not wanted(file.name):
             plan.skip("excluded", file.name)
         else:
-            _decide_one(file, known.get(file.name, ()), plan, -1.0 if ignore_back_off else now)
+            _decide_one(file, known.get(file.name, ()), plan, now)
 
 
 def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: float) -> None:
@@ -190,10 +205,10 @@ def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: 
     if version is not None and version.state is State.ARRIVED:
         plan.names.add(file.name)
         plan.settle.append(candidate)
-    elif version is not None and version.next_try > now >= 0:
+    elif version is not None and is_backing_off(version.next_try, now):
         plan.skip("backing-off", file.name)
     elif len(plan.fetch) >= PLAN_MAX:
-        plan.skip("left-for-the-next-poll", file.name)
+        plan.skip(LEFT, file.name)
     else:
         plan.names.add(file.name)
         plan.fetch.append(candidate)

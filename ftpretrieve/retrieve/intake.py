@@ -10,9 +10,8 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ftpretrieve.logs import record
-from ftpretrieve.retrieve.decide import is_at_rest, same_look, same_version
+from ftpretrieve.retrieve.decide import back_off_secs, is_at_rest, same_look, same_version
 from ftpretrieve.retrieve.mailbox import Mailbox
-from ftpretrieve.retrieve.publisher import back_off_secs
 from ftpretrieve.retrieve.records import (
     FINISHED,
     Arrived,
@@ -130,19 +129,19 @@ class Intake:
             if size is not None and size != item.received_bytes:
                 self._discard(item)
                 self.failed(Failed(item.wanted, f"received {item.received_bytes} of {size} bytes"))
-            elif item.wanted.recheck_of is not None:
-                finished.extend(self._recheck_verdict(item, second))
-            elif not self._is_rejected(item):
-                finished.append(self._staged(item, item.wanted.id, second))
+            elif item.wanted.recheck_of == item.digest:
+                self._journal.rechecked(item.wanted.id)
+                self._discard(item)
+            else:
+                id = self._row_of(item)
+                if not self._is_rejected(item, id):
+                    finished.append(self._staged(item, id, second))
         return finished
 
-    def _recheck_verdict(self, item: Arrived, second: RemoteFile | None) -> list[Staged]:
-        if item.digest == item.wanted.recheck_of:
-            self._journal.rechecked(item.wanted.id)
-            self._discard(item)
-            return []
-        id = self._journal.supersede(item.wanted.id, item.wanted.file, self._now())
-        return [self._staged(item, id, second)]
+    def _row_of(self, item: Arrived) -> int:
+        """Return the row of a finished download: its own, or a new one for a rewrite that a recheck has found."""
+        wanted = item.wanted
+        return wanted.id if wanted.recheck_of is None else self._journal.supersede(wanted.id, wanted.file, self._now())
 
     def _staged(self, item: Arrived, id: int, second: RemoteFile | None) -> Staged:
         mtime = next((look.stamp for look in (second, item.wanted.file) if look and look.stamp is not None), -1)
@@ -160,7 +159,7 @@ class Intake:
             recheck=not item.wanted.at_rest,
         )
 
-    def _is_rejected(self, item: Arrived) -> bool:
+    def _is_rejected(self, item: Arrived, id: int) -> bool:
         codec, name = self._rules.xml_encoding, item.wanted.file.name
         shown = name.decode(self._rules.encoding, "surrogateescape")
         if not codec or not any(fnmatch.fnmatchcase(shown, glob) for glob in self._rules.encoding_check):
@@ -170,8 +169,8 @@ class Intake:
         if not self._rules.reject_bad_encoding:
             self._log.warning(record("BADENCODING", name=name, encoding=codec, action="delivered"))
             return False
-        kept = self._staging.reject(item.staged, item.wanted.id, name)
-        self._note(item.wanted.id, name, State.REJECTED, f"does not decode as {codec}; kept as {os.fsdecode(kept)}", 1)
+        kept = self._staging.reject(item.staged, id, name)
+        self._note(id, name, State.REJECTED, f"does not decode as {codec}; kept as {os.fsdecode(kept)}", 1)
         return True
 
     def failed(self, item: Failed) -> None:

@@ -59,7 +59,8 @@ class Journal(JournalFile):
         if before is not None and not accept_host:
             raise ConfigError(
                 f"the journal {self.path} (table {self.table_name}) belongs to {before}, "
-                f"the configuration says {present}: use another journal_table_name for another server, or start once with --accept-host if it is the same"
+                f"the configuration says {present}: use another journal_table_name for another server, "
+                "or start once with --accept-host if it is the same"
             )
         with self.transaction(durable=True):
             self.set_meta("account", present)

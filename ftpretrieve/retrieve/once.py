@@ -9,6 +9,7 @@ Must not: loop, or try again. What a poll does is `poller`'s business.
 
 import json
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -90,7 +91,7 @@ def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:
         log = held.enter_context(open_logger(conf, None, debug=False, on_stderr=logging.WARNING))
         journal = held.enter_context(_journal_to_read(conf))
         remote = held.enter_context(_session(conf, log))
-        for plan in _decided(conf, journal, remote, ignore_back_off=False):
+        for plan in _decided(conf, journal, remote, time.time()):
             for candidate in plan.fetch:
                 print(_shown(candidate, as_json), file=out)
             for candidate in plan.settle:
@@ -122,7 +123,7 @@ def mark_seen(
         mailbox = open_mailbox(conf, log, Event(), new_journal=new_journal, accept_host=accept_host)
         held.callback(mailbox.journal.close)
         remote = held.enter_context(_session(conf, log))
-        for plan in _decided(conf, mailbox.journal, remote, ignore_back_off=True):
+        for plan in _decided(conf, mailbox.journal, remote, math.inf):
             marked = [item for item in (*plan.fetch, *plan.settle) if matches(item.file.name)]
             count += mailbox.journal.mark_seen(marked, time.time())
         suspect = remote.listing.suspect
@@ -132,15 +133,14 @@ def mark_seen(
     return 0 if suspect is None else 1
 
 
-def _decided(conf: AppConf, journal: Journal, remote: FtpRemote, *, ignore_back_off: bool) -> Iterator[Plan]:
-    """Yield what is decided about each chunk of the listing."""
+def _decided(conf: AppConf, journal: Journal, remote: FtpRemote, now: float) -> Iterator[Plan]:
+    """Yield what is decided about each chunk of the listing; at `now` infinite nothing is backing off any more."""
     wanted: Callable[[bytes], bool] = make_rules(conf).matcher()
     journal.begin_poll(os.fsencode(conf.ftp_remote_directory))
-    now = time.time()
     for chunk in remote.list():
         plan = Plan()
         known = journal.known([file.name for file in chunk])
-        decide(chunk, known, plan, wanted, now, ignore_back_off=ignore_back_off)
+        decide(chunk, known, plan, wanted, now)
         yield plan
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
-from ftpretrieve.retrieve.absence import close_listing, is_clock_sane
-from ftpretrieve.retrieve.decide import decide, is_old, needs_care, same_look
+from ftpretrieve.retrieve.absence import close_listing
+from ftpretrieve.retrieve.decide import LEFT, decide, is_old, needs_care, same_look
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.recheck import Rechecks
@@ -89,11 +89,10 @@ class Poller:
         """List the directory and decide about every entry: to fetch, to settle, or skipped with a reason."""
         plan, rules, began = Plan(), self._mailbox.rules, self._mailbox.now()
         self._journal.begin_poll(self._mailbox.directory)
-        ignore_back_off = not is_clock_sane(self._mailbox)
         wanted = rules.matcher()
         for chunk in self._remote.list():
             known = self._journal.known([file.name for file in chunk])
-            decide(chunk, known, plan, wanted, began, ignore_back_off=ignore_back_off)
+            decide(chunk, known, plan, wanted, began)
         self._listed_at = self._monotonic()
         self._result.listed = self._remote.listing.listed
         self._result.skipped = sum(plan.skipped.values())
@@ -108,7 +107,7 @@ class Poller:
                 self._waiting.add(arrived)
         rechecks = Rechecks(self._mailbox, self._remote, self._intake)
         plan.fetch.extend(rechecks.ask(plan.recheck))
-        self._result.left = len(plan.fetch)
+        self._result.left = len(plan.fetch) + plan.skipped.get(LEFT, 0)
         session = None
         for wanted in self._rounds(plan.fetch, rechecks):
             self._mailbox.staging.check_room()

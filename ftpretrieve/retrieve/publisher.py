@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from ftpretrieve.errors import StorageError
 from ftpretrieve.logs import files_downloaded, is_failing, record
+from ftpretrieve.retrieve.decide import back_off_secs, is_backing_off
 from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.records import Staged, State
 from ftpretrieve.retrieve.staging import Found, Staging
@@ -27,16 +28,6 @@ SESSIONS_REMOVED = 100
 
 PARTIAL_SECS = 7 * 86_400
 """A kept beginning of a download that was not gone on with in a week only takes room."""
-
-BACK_OFF_FREE, BACK_OFF_FIRST_SECS, BACK_OFF_MAX_SECS = 3, 60.0, 6 * 3600.0
-"""A file that failed is tried again at the next poll; from the fourth time on after a minute, doubling up to 6 h."""
-
-
-def back_off_secs(attempts: int) -> float:
-    """Return how long a file that failed so many times waits at least."""
-    if attempts <= BACK_OFF_FREE:
-        return 0.0
-    return float(min(BACK_OFF_FIRST_SECS * 2.0 ** min(attempts - BACK_OFF_FREE - 1, 20), BACK_OFF_MAX_SECS))
 
 
 class Publisher:
@@ -147,7 +138,7 @@ class Publisher:
             if found == Found.RENAMED:
                 done.append(item)
             elif found == Found.HERE:
-                if item.next_try <= now and self._rename(item):
+                if not is_backing_off(item.next_try, now) and self._rename(item):
                     done.append(item)
             elif self._staging.holds(item):
                 done.append(item)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ftpretrieve.retrieve.decide import same_version
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
-from ftpretrieve.retrieve.records import SECOND, Candidate, Clock, RemoteFile, Version, Wanted
+from ftpretrieve.retrieve.records import FINISHED, SECOND, Candidate, Clock, RemoteFile, Version, Wanted
 from ftpretrieve.retrieve.remote import Remote
 
 
@@ -39,7 +39,8 @@ class Rechecks:
         if look is None or look.stamp is None:
             self._intake.recheck_failed(row.id, item.file.name, "the server does not tell its time any more")
             return False
-        if not same_version(look, row):
+        # By the better clock: is it this version, or an earlier one that was brought back within its minute?
+        if not any(version.state in FINISHED and same_version(look, version) for version in item.known):
             return True
         if self._is_due(item):
             self._journal.rechecked(row.id)
