@@ -9,36 +9,20 @@ a poll (its limit, a stop, the server), what has settled is published and what h
 Must not: know FTP, SQL or local paths; wait otherwise than on `stop`; decide when the next poll is (`service`).
 """
 
-from collections.abc import Iterator, Sequence
-
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
 from ftpretrieve.retrieve.absence import close_listing
-from ftpretrieve.retrieve.decide import LEFT, decide, is_old, needs_care, same_look
+from ftpretrieve.retrieve.decide import LEFT, decide
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.recheck import Rechecks
-from ftpretrieve.retrieve.records import (
-    SECOND,
-    Arrived,
-    Candidate,
-    Failed,
-    Plan,
-    PollResult,
-    RemoteFile,
-    State,
-    Tick,
-    Wanted,
-)
+from ftpretrieve.retrieve.records import Arrived, Failed, Plan, PollResult, State, Tick
 from ftpretrieve.retrieve.remote import Remote
+from ftpretrieve.retrieve.rounds import Rounds
 from ftpretrieve.retrieve.waiting import Waiting
 
-ROUND = 5000
-"""Files that get their first looks and rows together: bounds what is held in memory and what a lost session wasted."""
-
 TICK_SECS = 0.2
-REST_SECS = 1.01
-"""After a look that showed one-second stamps: the second that was running is over, whatever the server's clock says."""
+"""Between two questions whether a look is due, while waiting for something else."""
 
 
 class Poller:
@@ -48,8 +32,8 @@ class Poller:
         """Take the parts; `remote` is a session that is not connected yet, `deadline` its limit."""
         self._mailbox, self._remote, self._deadline = mailbox, remote, deadline
         self._journal, self._publisher = mailbox.journal, mailbox.publisher
-        self._monotonic, self._settle_secs = mailbox.monotonic, mailbox.rules.settle_secs
-        self._waiting = Waiting(self._settle_secs, self._monotonic)
+        self._monotonic = mailbox.monotonic
+        self._waiting = Waiting(mailbox.rules.settle_secs, mailbox.monotonic)
         self._result = PollResult()
         self._intake = Intake(mailbox, self._result)
         self._listed_at = 0.0
@@ -108,8 +92,9 @@ class Poller:
         rechecks = Rechecks(self._mailbox, self._remote, self._intake)
         plan.fetch.extend(rechecks.ask(plan.recheck))
         self._result.left = len(plan.fetch) + plan.skipped.get(LEFT, 0)
+        rounds = Rounds(self._mailbox, self._remote, self._intake, self._result, self._wait_until, self._listed_at)
         session = None
-        for wanted in self._rounds(plan.fetch, rechecks):
+        for wanted in rounds.of(plan.fetch, rechecks):
             self._mailbox.staging.check_room()
             session = session or self._mailbox.staging.open_session(self._journal.journal_id)
             for event in self._remote.fetch(wanted, session):
@@ -136,59 +121,6 @@ class Poller:
         """Publish what a second look, when one is due, shows to be finished."""
         self._publisher.publish(self._intake.verdict(self._waiting.settled(self._remote)))
 
-    def _rounds(self, candidates: Sequence[Candidate], rechecks: Rechecks) -> Iterator[list[Wanted]]:
-        """Yield what to download, with rows and first looks: the plain files first, fewest attempts first, then those
-        that need two looks before, then second downloads of delivered versions."""
-        ordered = sorted(candidates, key=lambda item: item.version.attempts if item.version else 0)
-        careful = [item for item in ordered if self._settle_secs > 0 and needs_care(item)]
-        names = {item.file.name for item in careful}
-        plain = [item for item in ordered if item.file.name not in names]
-        for start in range(0, len(plain), ROUND):
-            part = plain[start : start + ROUND]
-            yield from self._round(part, *self._first_look(part))
-        if careful:
-            yield from self._round(*self._unchanging(careful))
-        if rechecks.downloads:
-            looks, looked_at = self._first_look(rechecks.downloads)
-            yield rechecks.wanted(looks, looked_at)
-
-    def _round(self, part: Sequence[Candidate], looks: "Looks", looked_at: float) -> Iterator[list[Wanted]]:
-        before = len(part)
-        wanted = self._intake.prepare(part, looks, looked_at)
-        self._result.left -= before - len(wanted)
-        if not wanted:
-            return
-        fresh = any(item.first.precision == SECOND and not is_old(item.first, self._mailbox.now()) for item in wanted)
-        if fresh and self._settle_secs > 0:
-            self._wait_until(looked_at + REST_SECS)
-        yield wanted
-
-    def _first_look(self, candidates: Sequence[Candidate]) -> tuple["Looks", float]:
-        files = [item.file for item in candidates]
-        if self._remote.listing_is_look:
-            return {file.name: file for file in files}, self._listed_at
-        return self._look(files), self._monotonic()
-
-    def _unchanging(self, candidates: Sequence[Candidate]) -> tuple[list[Candidate], "Looks", float]:
-        """Look twice, `settle_secs` apart, before a download, and return those that stayed the same."""
-        first, looked_at = self._first_look(candidates)
-        self._wait_until(looked_at + self._settle_secs)
-        second, still = self._look([item.file for item in candidates]), []
-        for item in candidates:
-            one, two = first[item.file.name], second.get(item.file.name)
-            if one is not None and two is not None and not same_look(one, two):
-                self._intake.still_changing(item)
-                self._result.left -= 1
-            else:
-                still.append(item)
-        looks = {item.file.name: second.get(item.file.name) and first[item.file.name] for item in still}
-        return still, looks, looked_at
-
-    def _look(self, files: Sequence[RemoteFile]) -> "Looks":
-        while (seen := self._remote.look(files)) is None:
-            self._wait_until(self._monotonic() + TICK_SECS)
-        return {file.name: seen.get(file.name) for file in files}
-
     def _wait_until(self, moment: float) -> None:
         """Wait for a monotonic second; meanwhile looks and batches go on. Raises: SessionExpired."""
         while True:
@@ -198,6 +130,3 @@ class Poller:
             if left <= TICK_SECS:
                 return
             self._settle()
-
-
-Looks = dict[bytes, RemoteFile | None]
