@@ -13,7 +13,7 @@ from ftpretrieve.retrieve.ftp_control import Account
 from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.mailbox import Mailbox, Rules
 from ftpretrieve.retrieve.poller import Poller
-from ftpretrieve.retrieve.records import PollResult
+from ftpretrieve.retrieve.records import MOVES, PollResult
 from ftpretrieve.retrieve.staging import Staging, check_owner
 from ftpretrieve.retrieve.watchdog import Watchdog
 
@@ -28,8 +28,21 @@ def make_mailbox(
     place = Staging(bytes(directory / staging), bytes(directory / "sync"), min_free_bytes=0, door=door)
     place.prepare()
     journal = Journal(directory / "journal.db", door=door)
+    enforce_moves(journal)
     check_owner(place, journal.journal_id)
     return Mailbox(journal, place, remote_directory, Rules(**{"settle_secs": 0.0, **rules}), LOG)
+
+
+def enforce_moves(journal: Journal) -> None:
+    """Let every update that is not an allowed move of a row's state fail, for as long as this connection lives."""
+    journal.db.execute("CREATE TEMP TABLE moves (before TEXT, after TEXT)")
+    moves = [(before, after) for before, targets in MOVES.items() for after in targets]
+    journal.db.executemany("INSERT INTO temp.moves VALUES (?, ?)", moves)
+    journal.db.execute(
+        f"CREATE TEMP TRIGGER enforced BEFORE UPDATE OF state ON main.{journal.table}"
+        " WHEN NOT EXISTS (SELECT 1 FROM temp.moves WHERE before = old.state AND after = new.state)"
+        " BEGIN SELECT RAISE(ABORT, 'a move that is not allowed'); END"
+    )
 
 
 def poll_ftp(mailbox: Mailbox, server: Any, limit_secs: float = 60.0, **options: Any) -> PollResult:
