@@ -9,6 +9,7 @@ Must not: decide whether two versions are the same (`decide` does), know anythin
 own. Whoever writes holds the journal's lock (`lock.FileLock` on `<journal>.<table>.lock`). Times are epoch seconds.
 """
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 
@@ -36,6 +37,8 @@ PURGE_STEP = 1000
 
 NAME_CHUNK = 500
 """Names asked for in one query; SQLite allows 32,766 parameters, beyond a few hundred nothing is gained."""
+
+_STATES = {str(state): state for state in State}
 
 _VERSION_COLUMNS = (
     "id, version, size, mtime, utc_stamp, utc_precision, local_stamp, local_precision, state, digest, recheck,"
@@ -80,7 +83,7 @@ class Journal(JournalFile):
         Raises: JournalError if the file is locked longer than `BUSY_SECS` or damaged.
         """
         found: dict[bytes, list[Version]] = {}
-        ids: list[tuple[int]] = []
+        ids: list[int] = []
         with translated(self.path, "read"):
             for start in range(0, len(names), NAME_CHUNK):
                 part = [to_column(name) for name in names[start : start + NAME_CHUNK]]
@@ -93,8 +96,9 @@ class Journal(JournalFile):
                 for name, *values in rows:
                     version = _version(values)
                     found.setdefault(from_column(name), []).append(version)
-                    ids.append((version.id,))
-            self.db.executemany("INSERT OR IGNORE INTO temp.listed VALUES (?)", ids)
+                    ids.append(version.id)
+            # One statement, so one transaction of the temporary database: one a row took most of an idle poll.
+            self.db.execute("INSERT OR IGNORE INTO temp.listed SELECT value FROM json_each(?)", (json.dumps(ids),))
         return found
 
     def begin(self, candidates: Sequence[Candidate], now: float) -> list[int]:
@@ -395,7 +399,7 @@ class Journal(JournalFile):
 
 def _version(values: Sequence[object]) -> Version:
     row = list(values)
-    row[8] = State(str(row[8]))
+    row[8] = _STATES[str(row[8])]
     row[10] = bool(row[10])
     return Version(*row)  # type: ignore[arg-type]  # the columns are selected in the order of the fields
 
