@@ -15,6 +15,6 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
     if not shm.is_dir():
         yield tmp_path
         return
-    path = Path(tempfile.mkdtemp(dir=shm))
+    path = Path(tempfile.mkdtemp(prefix="ftpretrieve-", dir=shm))
     yield path
     shutil.rmtree(path)
