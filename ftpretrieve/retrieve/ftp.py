@@ -13,50 +13,37 @@ Must not: know the journal, decide what is fetched, or retry beyond replacing a 
 
 import ftplib
 import logging
-import queue
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
+from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.decide import unsafe_reason
 from ftpretrieve.retrieve.ftp_control import WIRE, Account, Control, Sockets, wire_name
-from ftpretrieve.retrieve.ftp_download import Download, Progress
+from ftpretrieve.retrieve.ftp_download import Progress
+from ftpretrieve.retrieve.ftp_fetch import Fetcher
 from ftpretrieve.retrieve.ftp_pool import Pool
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
-from ftpretrieve.retrieve.records import (
-    SECOND,
-    TICK,
-    Arrived,
-    Clock,
-    Failed,
-    Kind,
-    Listing,
-    RemoteFile,
-    Tick,
-    Wanted,
-)
+from ftpretrieve.retrieve.records import Arrived, Failed, Kind, Listing, RemoteFile, Tick, Wanted
 from ftpretrieve.retrieve.staging import Session
 
 LIST_BLOCK_BYTES = 64 * 1024
-TICK_SECS = 0.2
 DEPTH_MAX = 32
 """Directories below one another that are followed; a directory that contains itself has no end."""
+
+DIRECTORIES_MAX = 100_000
+"""Directories that wait to be listed; more would let an endless listing fill the memory."""
 
 ASK_BYTES = 200
 """What one MLST costs both ways beside the name (measured on pure-ftpd and proftpd: 120 to 190)."""
 
-BREAKS_MAX = 3
-"""Connections in a row that a worker loses before it gives up: the server is going away."""
-
 TRUNCATED = re.compile(r"truncat|too many|output limit", re.IGNORECASE)
 """pure-ftpd ends a listing it has cut with "226 Output truncated to 10000 matches" (measured)."""
 
-NO_FILES = re.compile(r"no (such )?files?( found)?\b|empty", re.IGNORECASE)
-"""How servers refuse to list a directory that is only empty (450 or 550)."""
+NO_FILES = re.compile(r"no (such )?files?\b(?! or dir)|empty", re.IGNORECASE)
+"""How servers refuse to list a directory that is only empty (450 or 550); one that is gone is something else."""
 
 UNKNOWN_COMMAND = ("500", "501", "502", "504")
 
@@ -64,7 +51,6 @@ NO_FILE = "ftpretrieve-asks"
 """A name nobody has: a server without FEAT shows by its answer whether it knows a command (550) or not (500, 502)."""
 
 Looks = Mapping[bytes, RemoteFile | None]
-Event = Arrived | Failed | Tick | Exception | None
 Work = Callable[[Control], Looks | None]
 
 
@@ -83,14 +69,14 @@ class FtpRemote:
         progress: Progress | None = None,
     ) -> None:
         self._account, self._directory, self._log = account, directory, log
-        self._connections, self._recursive, self._progress = connections, recursive, progress
+        self._recursive = recursive
         self._sockets = Sockets(deadline)
         self._pool = Pool(self._open, self._sockets)
+        self._fetcher = Fetcher(self._pool, self._sockets, connections, progress, log)
         self._mlsd: bool | None = None
         self._can_ask, self._can_mlst, self._can_queue = True, False, True
         self._listing = Listing(0)
         self._listing_bytes = 0
-        self._workers: list[threading.Thread] = []
 
     # -- connections --------------------------------------------------------------------------------------------
 
@@ -106,13 +92,8 @@ class FtpRemote:
 
     def close(self) -> None:
         """Say goodbye and free all sockets and threads."""
-        aborted = self._sockets.aborted.is_set()
-        if self._workers:
-            self.abort()
-        for worker in self._workers:
-            worker.join()
-        self._workers = []
-        self._pool.close(polite=not aborted)
+        self._fetcher.close()
+        self._pool.close(polite=not self._sockets.over)
 
     def _open(self) -> Control:
         control = Control(self._account, self._sockets)
@@ -126,6 +107,8 @@ class FtpRemote:
             if self._recursive:
                 with control.step("PWD"):
                     control.base = control.pwd()
+                    if not control.base or "\r" in control.base:
+                        raise ftplib.error_proto("the server does not say where we are")
         except BaseException:
             control.shut()
             raise
@@ -134,9 +117,10 @@ class FtpRemote:
     def _learn_features(self, control: Control) -> None:
         with control.step("FEAT"):
             try:
-                features = control.sendcmd("FEAT").upper().splitlines()[1:-1]
-            except ftplib.error_perm:
-                features = []
+                reply = control.sendcmd("FEAT").upper()
+            except ftplib.error_perm as error:
+                reply = str(error)
+        features = reply.split("\n")[1:-1] if reply.startswith("211") else []
         words = {line.split()[0] for line in features if line.split()}
         self._mlsd = self._can_mlst = "MLST" in words  # RFC 3659, section 7.8: MLST in FEAT stands for both
         if words:
@@ -174,6 +158,9 @@ class FtpRemote:
                     yield chunk
                     if self._recursive:
                         below.extend(entry.name for entry in chunk if self._is_to_follow(entry))
+                    if len(below) > DIRECTORIES_MAX:
+                        del below[DIRECTORIES_MAX:]
+                        totals.suspect = "truncated"
             except RemoteRefused as error:
                 if not directory:
                     raise
@@ -209,7 +196,7 @@ class FtpRemote:
         if totals.suspect is None:  # else the last line may be half a name
             yield self._entries(parser, lines.end(), prefix, totals)
         totals.unreadable += parser.unreadable + lines.unreadable
-        totals.examples.extend(parser.examples)
+        totals.examples = totals.examples or parser.examples
 
     @staticmethod
     def _entries(
@@ -217,14 +204,16 @@ class FtpRemote:
     ) -> Sequence[RemoteFile]:
         entries = parser.feed(lines)
         totals.listed += len(entries)
-        if not prefix:
-            return entries
-        return [RemoteFile(prefix + e.name, e.kind, e.size, e.stamp, e.precision, e.clock) for e in entries]
+        # A row names something in the listed directory. What speaks of another one gets a path that is no name.
+        if prefix or any(b"/" in entry.name for entry in entries):
+            entries = [_named(entry, prefix + (b"./" if b"/" in entry.name else b"") + entry.name) for entry in entries]
+        return entries
 
     def _listing_blocks(self, control: Control, totals: "_Totals") -> Iterator[bytes]:
-        with control.step("MLSD" if self._mlsd else "LIST"):
+        command = "MLSD" if self._mlsd else "LIST"
+        with control.step(command):
             try:
-                data = control.transfer(control.stage)
+                data = control.transfer(command)
             except ftplib.error_perm as error:
                 if self._mlsd and str(error).startswith(UNKNOWN_COMMAND):
                     self._mlsd = self._can_mlst = False
@@ -280,23 +269,22 @@ class FtpRemote:
         session is over: what has arrived must still come out of `fetch` before that is raised there."""
         if self._sockets.aborted.is_set():
             return None
-        control = self._pool.borrow(workers_run=any(worker.is_alive() for worker in self._workers))
+        control = self._pool.borrow(workers_run=self._fetcher.busy)
         if control is None:
             return None
         try:
-            seen = work(control)
+            try:
+                seen = work(control)
+            except RemoteUnavailable:
+                # It broke, or the server loses commands that are sent ahead: once more, on a new connection and one
+                # command at a time.
+                self._pool.drop(control)
+                self._can_queue = False
+                control = self._pool.open()
+                seen = work(control)
         except SessionExpired:
             self._pool.drop(control)
             return None
-        except RemoteUnavailable:
-            # An idle connection that was closed meanwhile, or a server that loses commands sent ahead: once more,
-            # on a new connection and one command at a time.
-            self._pool.drop(control)
-            if not self._can_queue:
-                raise
-            self._can_queue = False
-            control = self._pool.take()
-            seen = work(control)
         self._pool.give_back(control)
         return seen
 
@@ -304,51 +292,51 @@ class FtpRemote:
         with control.step(stage):
             return list(control.ask_all(commands, self._can_queue))
 
-    def _mlst(self, control: Control, files: Sequence[RemoteFile]) -> Looks | None:
-        """Look by MLST. Source: RFC 3659, section 7.2: the facts stand on the middle line, after one blank."""
+    def _mlst(self, control: Control, files: Sequence[RemoteFile]) -> Looks:
+        """Look by MLST. What it does not clearly show is sought in a listing, and when that has it, MLST is no good."""
         replies = self._replies(control, [f"MLST {wire_name(file.name)}" for file in files], "MLST")
         seen: dict[bytes, RemoteFile | None] = {}
         for file, reply in zip(files, replies, strict=True):
-            if reply.startswith(UNKNOWN_COMMAND):
-                self._can_mlst = False
-                return self._relist(control, files)
-            lines = reply.splitlines()
-            facts = lines[1].lstrip(" ").encode(WIRE) if reply.startswith("250") and len(lines) > 2 else b""
-            found = ListingParser(datetime.now(UTC), True).feed([facts])
-            if found:
-                entry = found[0]
-                seen[file.name] = RemoteFile(
-                    file.name, entry.kind, entry.size, entry.stamp, entry.precision, entry.clock
-                )
-            else:
-                seen[file.name] = None
+            if (entry := _mlst_entry(reply, file.name)) is not None:
+                seen[file.name] = entry
+        unclear = [file for file in files if file.name not in seen]
+        if unclear:
+            listed = self._relist(control, unclear)
+            self._can_mlst = not any(listed.values())
+            seen.update(listed)
         return seen
 
     def _size_mdtm(self, control: Control, files: Sequence[RemoteFile]) -> Looks | None:
+        """Look by SIZE and MDTM. When they do not tell the time of what a listing has, they are no good: None."""
         commands = [f"{verb} {wire_name(file.name)}" for file in files for verb in ("SIZE", "MDTM")]
         replies = self._replies(control, commands, "SIZE and MDTM")
         seen: dict[bytes, RemoteFile | None] = {}
         for file, size, mdtm in zip(files, replies[::2], replies[1::2], strict=True):
-            if mdtm.startswith(UNKNOWN_COMMAND) or size.startswith(UNKNOWN_COMMAND):
+            entry = _entry(f"type=file;size={_value(size)};modify={_value(mdtm)}; -")
+            if entry is not None and entry.stamp is not None:
+                seen[file.name] = _named(entry, file.name)
+        unclear = [file for file in files if file.name not in seen]
+        if unclear:
+            listed = self._relist(control, unclear)
+            if any(listed.values()):
                 self._can_ask = False
                 return None
-            stamp = _mdtm_second(mdtm)
-            if stamp is None and not size.startswith("213"):
-                seen[file.name] = None
-                continue
-            bytes_ = int(size[4:]) if size.startswith("213") and size[4:].strip().isdecimal() else None
-            precision = 0 if stamp is None else SECOND
-            seen[file.name] = RemoteFile(file.name, Kind.FILE, bytes_, stamp, precision, Clock.UTC)
+            seen.update(listed)
         return seen
 
     def _relist(self, control: Control, files: Sequence[RemoteFile]) -> Looks:
         """Look by listing the directories of these files once more."""
         wanted = {file.name for file in files}
-        directories = {name.rpartition(b"/")[0] for name in wanted}
         totals, seen = _Totals(), dict[bytes, RemoteFile | None]()
-        for directory in directories:
-            for chunk in self._list_one(control, directory, totals):
-                seen.update((entry.name, entry) for entry in chunk if entry.name in wanted)
+        for directory in {name.rpartition(b"/")[0] for name in wanted}:
+            try:
+                for chunk in self._list_one(control, directory, totals):
+                    for entry in chunk:
+                        if entry.name in wanted:
+                            seen.setdefault(entry.name, entry)  # of several the first, as `decide` takes it
+            except RemoteRefused:
+                if not directory:
+                    raise  # else it is gone, with all that was in it
         self._return(control)
         if totals.suspect is None:
             seen.update((name, None) for name in wanted if name not in seen)
@@ -358,101 +346,7 @@ class FtpRemote:
 
     def fetch(self, wanted: Sequence[Wanted], session: Session) -> Iterator[Arrived | Failed | Tick]:
         """Download files over the session's connections; see `remote.Remote.fetch`."""
-        tasks: queue.SimpleQueue[Wanted] = queue.SimpleQueue()
-        for item in wanted:
-            tasks.put(item)
-        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        ended = threading.Event()
-        count = min(self._connections, len(wanted))
-        self._workers = [
-            threading.Thread(target=self._work, args=(tasks, events, ended, session, n), name=f"fetch-{n}")
-            for n in range(count)
-        ]
-        for worker in self._workers:
-            worker.start()
-        try:
-            yield from self._events(events, count, tasks)
-        finally:
-            ended.set()
-            if any(worker.is_alive() for worker in self._workers):
-                self._end_workers(ended)
-
-    def _end_workers(self, ended: threading.Event) -> None:
-        for worker in self._workers:
-            worker.join(TICK_SECS)
-        if any(worker.is_alive() for worker in self._workers):
-            self.abort()  # in the middle of a transfer that nobody wants any more
-        for worker in self._workers:
-            worker.join()
-
-    def _events(
-        self,
-        events: queue.SimpleQueue[Event],
-        workers: int,
-        tasks: "queue.SimpleQueue[Wanted]",
-    ) -> Iterator[Arrived | Failed | Tick]:
-        """Yield what the workers report until the last has ended; then raise the gravest of their errors."""
-        error: Exception | None = None
-        while workers:
-            try:
-                event = events.get(timeout=TICK_SECS)
-            except queue.Empty:
-                yield TICK
-                continue
-            if event is None:
-                workers -= 1
-            elif isinstance(event, StorageError):
-                raise event
-            elif isinstance(event, Exception):
-                error = event if error is None or isinstance(event, SessionExpired) else error
-            else:
-                yield event
-        self._expired()
-        if not tasks.empty():
-            raise error or RemoteUnavailable(f"{self._account}: no connection is left")
-
-    def _work(
-        self,
-        tasks: "queue.SimpleQueue[Wanted]",
-        events: queue.SimpleQueue[Event],
-        ended: threading.Event,
-        session: Session,
-        number: int,
-    ) -> None:
-        """Download files until none is left. One worker's trouble ends the worker; the files go to the others."""
-        control: Control | None = None
-        breaks = 0
-        try:
-            while breaks < BREAKS_MAX and not ended.is_set() and not self._sockets.aborted.is_set():
-                if control is not None:
-                    control = self._pool.pause(control, lambda: events.put(TICK))
-                try:
-                    item = tasks.get_nowait()
-                except queue.Empty:
-                    break
-                try:
-                    control = control or self._pool.take()
-                except (RemoteUnavailable, RemoteRefused, SessionExpired):
-                    tasks.put(item)
-                    raise
-                control.stage = f"RETR {wire_name(item.file.name)}"
-                download = Download(control, self._sockets, item, session)
-                events.put(download.run(self._progress))
-                breaks = breaks + 1 if download.broken else 0
-                if download.broken:
-                    self._pool.drop(control)
-                    control = None
-        except (RemoteUnavailable, RemoteRefused, SessionExpired) as error:
-            # A second connection that is refused (421, 530) only means that there is one less from now on.
-            self._connections = max(1, self._connections - 1)
-            self._log.debug(record("connection.failed", number=number, reason=str(error)))
-            events.put(error)
-        except Exception as error:  # handed to the thread that can tell: see _events
-            events.put(error)
-        finally:
-            if control is not None:
-                self._pool.give_back(control)
-            events.put(None)
+        return self._fetcher.fetch(wanted, session)
 
 
 class _Totals:
@@ -464,15 +358,31 @@ class _Totals:
         self.examples: list[bytes] = []
 
     def listing(self) -> Listing:
-        return Listing(self.listed, self.unreadable, self.suspect, tuple(self.examples[:3]))
+        return Listing(self.listed, self.unreadable, self.suspect, tuple(self.examples))
 
 
-def _mdtm_second(reply: str) -> int | None:
-    """Return the epoch second of an MDTM reply, or None. Source: RFC 3659, section 3.1."""
-    found = re.match(r"213 +(\d{14})(\.\d+)?\s*$", reply)
-    if not found:
+def _named(entry: RemoteFile, name: bytes) -> RemoteFile:
+    return RemoteFile(name, entry.kind, entry.size, entry.stamp, entry.precision, entry.clock)
+
+
+def _entry(facts: str) -> RemoteFile | None:
+    """Return what a line of MLSD says; answers to other commands are spelled as one, to be read in one way."""
+    found = ListingParser(datetime.now(UTC), True).feed([facts.encode(WIRE)])
+    return found[0] if found else None
+
+
+def _mlst_entry(reply: str, name: bytes) -> RemoteFile | None:
+    """Return what MLST says of a file; None when it says nothing, or something about another one.
+
+    Source: RFC 3659, section 7.2: the facts stand on the middle line, after one blank; the name may be a whole path.
+    """
+    lines = reply.split("\n")
+    entry = _entry(lines[1].lstrip(" ")) if reply.startswith("250") and len(lines) > 2 else None
+    if entry is None or entry.kind is not Kind.FILE or entry.name.rpartition(b"/")[2] != name.rpartition(b"/")[2]:
         return None
-    try:
-        return int(datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp())
-    except ValueError:
-        return None
+    return _named(entry, name)
+
+
+def _value(reply: str) -> str:
+    """Return what SIZE or MDTM answers, or nothing. Source: RFC 3659, sections 3.1 and 4.1."""
+    return reply[4:].strip() if reply.startswith("213 ") else ""

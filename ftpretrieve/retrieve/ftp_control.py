@@ -6,7 +6,7 @@ taken from the session's deadline. Must not: decide whether to try again, or kno
 """
 
 import ftplib
-import re
+import select
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -28,13 +28,15 @@ REPLY_LINES = 1000
 QUEUE = 16
 """Commands sent ahead of their replies: well below every server's input buffer, and the round trips are gone."""
 
+QUEUED_SECS = 5.0
+"""A reply to a queued command that takes longer is not coming: some servers read one command of a packet and drop the
+rest. One command at a time works there, so waiting longer would only eat up the session."""
+
 OVER_SECS = 0.02
 """Time-outs taken from the deadline may fire this much before it."""
 
 QUIT_SECS = 0.5
 """What a goodbye may take: nobody is helped by waiting for it."""
-
-_CONTROL_BYTES = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +83,28 @@ class Sockets:
         Raises: OSError when no address answers, SessionExpired when the session was aborted.
         """
         error: OSError = OSError(f"no address for {host}")
-        for family, kind, protocol, _, address in self._resolve(host, port):
-            sock = socket.socket(family, kind, protocol)
-            with self._lock:
-                self._open.add(sock)
+        for family, _, _, _, address in self._resolve(host, port):
             try:
-                if self.aborted.is_set():
-                    raise SessionExpired("connect")
-                sock.settimeout(self.deadline.at_most(CONNECT_SECS))
-                sock.connect(address)
-                sock.settimeout(self.deadline.at_most(silence_secs))
-                return sock
+                return self.connect(family, address, silence_secs)
             except OSError as failure:
-                self.close(sock)
                 error = failure
-            except BaseException:
-                self.close(sock)
-                raise
         raise error
+
+    def connect(self, family: int, address: tuple[str, int], silence_secs: float) -> socket.socket:
+        """Return a socket connected to one address; raises as `dial`."""
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        with self._lock:
+            self._open.add(sock)
+        try:
+            if self.aborted.is_set():
+                raise SessionExpired("connect")
+            sock.settimeout(self.deadline.at_most(CONNECT_SECS))
+            sock.connect(address)
+            sock.settimeout(self.deadline.at_most(silence_secs))
+        except BaseException:
+            self.close(sock)
+            raise
+        return sock
 
     def close(self, sock: socket.socket) -> None:
         """Close a socket and forget it."""
@@ -147,25 +153,29 @@ class Control(ftplib.FTP):
         with self.step("connect"):
             self.sock = self._sockets.dial(account.host, account.port, account.silence_secs)
             self.af = self.sock.family
-            self.host, self.port = account.host, account.port
-            self.file = self.sock.makefile("r", encoding=WIRE)
+            # Only a line feed ends a line: a lone CR in a server's words would count as one, and every later reply
+            # would be taken for the one before.
+            self.file = self.sock.makefile("r", encoding=WIRE, newline="\n")
         with self.step("greeting"):
             self.welcome = self.getresp()
-        with self.step("login"):
-            self.stage = "USER"
+        with self.step("USER"):
             reply = self.sendcmd(f"USER {_wire(account.user)}")
             if reply.startswith("3"):
-                self.stage = "PASS"
+                self.enter("PASS")
                 reply = self.sendcmd(f"PASS {_wire(account.password)}")
             if not reply.startswith("2"):
                 raise ftplib.error_perm(reply)
         with self.step("TYPE I"):
             self.voidcmd("TYPE I")
 
+    def enter(self, stage: str) -> None:
+        """Name what is being done, for those who report it."""
+        self.stage = self.masked(stage)
+
     @contextmanager
     def step(self, stage: str) -> Iterator[None]:
         """Name what is being done, and turn every failure of the whole session into one of ours."""
-        self.stage = stage
+        self.enter(stage)
         try:
             yield
         except ftplib.error_perm as error:
@@ -186,22 +196,32 @@ class Control(ftplib.FTP):
         return f"{self._account}: {self.stage}: {self.masked(text)}"
 
     def masked(self, text: str) -> str:
-        """Return a server's words fit for a log: without our password and without control characters."""
+        """Return a server's words, or a name as the wire has it, fit for a log: without our password and without
+        characters that do not print."""
         secret = self._account.password
         if secret:
             text = text.replace(_wire(secret), "***").replace(secret, "***")
-        return _CONTROL_BYTES.sub("?", text)[:300]
+        with suppress(UnicodeError):  # then it is not UTF-8, and is shown as it came
+            text = text.encode(WIRE).decode("utf-8")
+        return "".join(letter if letter.isprintable() else "?" for letter in text)[:300]
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the server has spoken (421) or closed while nothing was asked: such a connection is of no use."""
+        assert self.sock is not None
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def getmultiline(self) -> str:
         """Read one reply, at most `REPLY_LINES` long. Source: RFC 959, section 4.2."""
-        line = self.getline()
-        if line[3:4] != "-":
-            return line
-        lines, end = [line], line[:3] + " "
-        while not lines[-1].startswith(end) or len(lines) == 1:
-            if len(lines) >= REPLY_LINES:
-                raise ftplib.error_proto(f"a reply of more than {REPLY_LINES} lines")
-            lines.append(self.getline())
+        lines = [self.getline()]
+        code = lines[0][:3]
+        if lines[0][3:4] == "-":
+            while len(lines) == 1 or not (lines[-1].startswith(f"{code} ") or lines[-1] == code):
+                if len(lines) >= REPLY_LINES:
+                    raise ftplib.error_proto(f"a reply of more than {REPLY_LINES} lines")
+                lines.append(self.getline())
         return "\n".join(lines)
 
     def transfer(self, command: str, rest: int = 0) -> socket.socket:
@@ -209,8 +229,7 @@ class Control(ftplib.FTP):
 
         Raises: ftplib's errors and OSError. The caller closes the socket through `Sockets.close`.
         """
-        host, port = self.makepasv()
-        data = self._sockets.dial(host, port, self._account.silence_secs)
+        data = self._passive()
         try:
             if rest:
                 self.sendcmd(f"REST {rest}")
@@ -225,18 +244,40 @@ class Control(ftplib.FTP):
             raise
         return data
 
+    def _passive(self) -> socket.socket:
+        """Connect to the port that the server names, at the address where the server is: one behind a NAT names a host
+        that nobody reaches, and a hostile one somebody else's."""
+        assert self.sock is not None
+        try:
+            _, port = self.makepasv()
+        except ValueError as error:  # digits that int() does not take
+            raise ftplib.error_proto("a port that is no number") from error
+        if not 0 < port < 65536:
+            raise ftplib.error_proto(f"there is no port {port}")
+        peer = self.sock.getpeername()
+        return self._sockets.connect(self.sock.family, (peer[0], port, *peer[2:]), self._account.silence_secs)
+
     def ask_all(self, commands: Sequence[str], queued: bool) -> Iterator[str]:
-        """Send commands that have no data connection and yield their replies in order; queued: several ahead."""
+        """Send commands that have no data connection and yield their replies in order; queued: several ahead.
+
+        Raises: ftplib's errors and OSError; a 421 too, which says of no file anything but that the server hangs up.
+        """
+        assert self.sock is not None
+        silence_secs = self.sock.gettimeout()
         ahead = QUEUE if queued else 1
         for start in range(0, len(commands), ahead):
             part = commands[start : start + ahead]
-            for command in part:
-                if "\r" in command or "\n" in command:
-                    raise ValueError("a command must be one line")
-            assert self.sock is not None
+            if any("\r" in command or "\n" in command for command in part):
+                raise ValueError("a command must be one line")
             self.sock.sendall("".join(f"{command}\r\n" for command in part).encode(WIRE))
-            for _ in part:
-                yield self.getmultiline()
+            for number in range(len(part)):
+                if number == 1:
+                    self.sock.settimeout(self._sockets.deadline.at_most(min(QUEUED_SECS, self._account.silence_secs)))
+                reply = self.getmultiline()
+                if reply.startswith("421"):
+                    raise ftplib.error_temp(reply)
+                yield reply
+            self.sock.settimeout(silence_secs)
 
     def shut(self, *, polite: bool = False) -> None:
         """Close the connection; `polite` says goodbye first."""

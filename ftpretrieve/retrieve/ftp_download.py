@@ -43,13 +43,14 @@ class Download:
 
     def __init__(self, control: Control, sockets: Sockets, wanted: Wanted, session: Session) -> None:
         self._control, self._sockets, self._wanted, self._session = control, sockets, wanted, session
-        self._size = wanted.first.size
+        self._size = wanted.size
         self._hash = hashlib.sha256()
         self._received = 0
         self.broken = False
 
     def run(self, progress: Progress | None) -> Arrived | Failed:
         """Do it. Raises: StorageError, when the local disk takes no more."""
+        self._control.enter(f"RETR {wire_name(self._wanted.file.name)}")
         self._session.check_room(self._size)
         started = time.monotonic()
         fd, staged = self._open()
@@ -141,6 +142,7 @@ class Download:
                 overlap += bytes(block[: len(held) - len(overlap)])
                 if not held.startswith(overlap):
                     self.broken = True
+                    self._received = 0  # nothing is worth keeping for a server that does not resume
                     return self._failed("the server resumed at another place")
             self._write(fd, block)
             if self._size is not None and self._received > self._size:

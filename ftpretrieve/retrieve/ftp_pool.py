@@ -31,10 +31,19 @@ class Pool:
         return controls[0].stage if controls else "connect"
 
     def take(self) -> Control:
-        """Return an idle connection, or a new one. Raises: as `open_control`."""
-        with self._changed:
-            if self._idle:
-                return self._idle.pop()
+        """Return an idle connection that the server has not hung up, or a new one. Raises: as `open_control`."""
+        while True:
+            with self._changed:
+                if not self._idle:
+                    break
+                control = self._idle.pop()
+            if not control.is_stale:
+                return control
+            self.drop(control)
+        return self.open()
+
+    def open(self) -> Control:
+        """Return a new connection. Raises: as `open_control`."""
         control = self._open_control()
         with self._changed:
             self._all.append(control)
@@ -76,7 +85,7 @@ class Pool:
             if control in self._idle:
                 self._idle.remove(control)
                 return control
-        return None
+        return None  # it is the look's now, or broke under it
 
     def wake(self) -> None:
         """Wake those who pause: the session was aborted."""

@@ -139,6 +139,11 @@ class Wanted:
     partial_bytes: int = 0
     recheck_of: str | None = None
 
+    @property
+    def size(self) -> int | None:
+        """Return how many bytes must come: what the first look said, or the listing where the look could not tell."""
+        return self.file.size if self.first.size is None else self.first.size
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived:

@@ -1,0 +1,88 @@
+"""A server may answer anything at any step: the poll ends in time, says what is wrong, and the next one is well."""
+
+from pathlib import Path
+
+import pytest
+
+from ftpretrieve.errors import SessionExpired
+from tests.faultserver import Conversation, FaultServer, Script, says
+from tests.retrieve.attack import OLD, Attack
+
+pytestmark = pytest.mark.interop
+
+FILES = {b"a.bin": (b"a" * 30_000, OLD), b"b.bin": (b"b" * 20_000, OLD)}
+STEPS = ["GREETING", "USER", "PASS", "TYPE", "FEAT", "CWD", "PASV", "MLSD", "LIST", "RETR", "MLST", "SIZE", "MDTM"]
+LIST_ONLY = {"LIST", "SIZE", "MDTM"}
+LIMIT_SECS = 1.5
+
+
+def server_of(step: str) -> FaultServer:
+    """Return a server that is asked this at some time; one MLST must be cheaper than another listing."""
+    return FaultServer(dict(FILES), mlsd=step not in LIST_ONLY, directories=30)
+
+
+def says_and_closes(text: str) -> Script:
+    def script(server: Conversation, _: str) -> bool:
+        server.reply(text)
+        return False
+
+    return script
+
+
+def echoes_password(server: Conversation, _: str) -> None:
+    server.reply(f"550 what is {server.server.password} good for?")
+
+
+def never_ends_a_line(server: Conversation, _: str) -> None:
+    while not server.server.stopped.is_set():
+        server.sock.sendall(b"2" * 65536)
+
+
+def never_ends_a_reply(server: Conversation, _: str) -> None:
+    while not server.server.stopped.is_set():
+        server.sock.sendall(b"250-and so on\r\n" * 1000)
+
+
+def answers_twice(server: Conversation, argument: str) -> None:
+    server.reply("226 one more thing")
+    server.answer(server.verb, argument, scripted=False)
+
+
+ANSWERS: dict[str, Script] = {
+    "closes": lambda server, _: False,
+    "421": says_and_closes("421 too many users, go away"),
+    "450": says("450 try later"),
+    "530": says("530 not allowed"),
+    "550": says("550 no"),
+    "500": says("500 what?"),
+    "1xx": says("150 a moment please"),
+    "2xx": says("250 fine"),
+    "3xx": says("350 go on"),
+    "no-code": says("hello"),
+    "empty-line": says(""),
+    "code-only": says("226"),
+    "control-characters": says("550 \x1b[31mred\x07\rreturned\x00\x9b31m"),
+    "password": echoes_password,
+    "long-line": says("550 " + "x" * 10_000),
+    "endless-line": never_ends_a_line,
+    "endless-reply": never_ends_a_reply,
+    "other-code-inside": says("250-one\r\n550 two\r\n250 three"),
+    "twice": answers_twice,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("step", STEPS)
+def test_any_answer_at_any_step_costs_one_poll(step: str, answer: str, tmp_path: Path) -> None:
+    """Nothing wrong is delivered, the limit holds, a line says what is wrong, and the next poll delivers all."""
+    with server_of(step) as server, Attack(tmp_path, server, b"in") as attack:
+        server.scripts[step] = ANSWERS[answer]
+        result = attack.poll(LIMIT_SECS)
+        if isinstance(result.error, SessionExpired):
+            assert str(result.error)  # the step: SESSIONTIMEOUT tells it
+        elif result.error is not None or result.failed or result.listed == 0:
+            assert attack.said(f"{server.host}:{server.port}") or attack.said("FILEFAILED") or attack.said("LISTING")
+        else:
+            assert sorted(attack.delivered()) == sorted(FILES)
+        attack.heal()
