@@ -334,7 +334,9 @@ class Staging:
                 # A consumer took the directory together with the files in it, or put something else in its place.
                 if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                     raise
-        self.sync_sessions([item.staged for item in items])
+        for directory in {os.path.dirname(self.staged_path(item.staged)) for item in items}:
+            if os.path.isdir(directory):  # else it was lost, and with it all that could be synced
+                self._sync_session(directory)
 
     @contextmanager
     def _parent(self, sync_path: bytes, *, create: bool) -> Iterator[int]:
