@@ -27,6 +27,7 @@ from ftpretrieve.retrieve.records import Staged
 
 WITNESS = b"witness"
 ID_FILE = b".ftpretrieve-id"
+PROBE = OWN_PREFIX + b"-probe"
 REJECTED = b"rejected"
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """Errors of a write after which no other file would fare better."""
@@ -149,10 +150,10 @@ class Staging:
         Raises: StorageError when one of them takes no files at all.
         """
         # Comparing st_dev is not enough: two bind mounts of one file system give EXDEV (measured).
-        name = OWN_PREFIX + b"-probe-" + secrets.token_hex(8).encode()
-        source, target = os.path.join(directory, name), os.path.join(self.sync, name)
+        # Always the same name: what a killed process left is taken up, and nothing gathers where consumers look.
+        source, target = os.path.join(directory, PROBE), os.path.join(self.sync, PROBE)
         try:
-            os.close(os.open(source, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            os.close(os.open(source, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             try:
                 os.rename(source, target)
             except OSError as error:
@@ -160,7 +161,8 @@ class Staging:
                 if error.errno == errno.EXDEV:
                     return False
                 raise StorageError(f"sync_directory {_shown(self.sync)} takes no files: {error.strerror}") from error
-            os.unlink(target)
+            with suppress(FileNotFoundError):  # another mailbox with this sync directory probes too
+                os.unlink(target)
         except OSError as error:
             raise StorageError(f"cannot write in {_shown(directory)}: {error.strerror}") from error
         return True
