@@ -109,8 +109,9 @@ def test_it_changes_nothing(home: Home, pyftp: PyFtpServer) -> None:
     assert tree(home.directory) == before
 
     pyftp.put("a.xml", b"one")
-    with closing(make_mailbox(home.directory).journal):
-        poll_ftp(make_mailbox(home.directory), pyftp)
+    mailbox = make_mailbox(home.directory)
+    with closing(mailbox.journal):
+        poll_ftp(mailbox, pyftp)
     before = tree(home.directory)
     found = home.run(offline=False)
     assert home.code == 0, found

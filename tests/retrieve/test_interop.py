@@ -97,7 +97,9 @@ def test_a_remote_directory_is_entered(any_server: Any, tmp_path: Path) -> None:
     assert poll_ftp(mailbox, any_server).delivered == 1  # another directory as configured: its own files
     mailbox.directory = b"nowhere"
     error = str(poll_ftp(mailbox, any_server).error)
-    assert "nowhere" in error and f":{any_server.port}" in error and "\n" not in error
+    assert "nowhere" in error
+    assert f":{any_server.port}" in error
+    assert "\n" not in error
     mailbox.journal.close()
 
 
@@ -107,7 +109,9 @@ def test_a_wrong_password_is_one_clear_line(any_server: Any, tmp_path: Path) -> 
     password, any_server.password = any_server.password, "wr0ngpass"
     error = str(poll_ftp(mailbox, any_server).error)
     any_server.password = password
-    assert "PASS" in error and f":{any_server.port}" in error and "wr0ngpass" not in error
+    assert "PASS" in error
+    assert f":{any_server.port}" in error
+    assert "wr0ngpass" not in error
     mailbox.journal.close()
 
 
