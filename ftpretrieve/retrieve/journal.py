@@ -294,7 +294,9 @@ class Journal(JournalFile):
         with translated(self.path, "read"):
             rows = self.db.execute(
                 "SELECT id, name, version, staged, inode, digest, size, mtime, sync_path, recheck, attempts, next_try"
-                f" FROM {self.table} WHERE state = 'staged' AND id > ? ORDER BY id LIMIT ?",
+                # The first condition is the index's own: without it SQLite would read the whole table.
+                f" FROM {self.table} WHERE state IN ('arrived', 'staged') AND state = 'staged' AND id > ?"
+                " ORDER BY id LIMIT ?",
                 (after, limit),
             ).fetchall()
         return [_staged(row) for row in rows]
@@ -385,8 +387,8 @@ class Journal(JournalFile):
                 return
             self.db.execute(
                 f"UPDATE {self.table} SET missing_since = coalesce(missing_since, ?),"
-                f" missing_polls = missing_polls + 1 WHERE {mine.format('NOT')}",
-                (now, self._directory),
+                f" missing_polls = missing_polls + 1 WHERE missing_polls < ? AND {mine.format('NOT')}",
+                (now, PURGE_POLLS, self._directory),
             )
             if purge_before is not None:
                 self.db.execute(

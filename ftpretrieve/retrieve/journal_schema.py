@@ -35,7 +35,7 @@ SCHEMA: tuple[tuple[str, ...], ...] = (
             missing_polls INTEGER NOT NULL DEFAULT 0,
             UNIQUE (directory, name, version)
         )""",
-        "CREATE INDEX {open} ON {table} (state) WHERE state IN ('arrived', 'staged', 'downloading')",
+        "CREATE INDEX {open} ON {table} (id) WHERE state IN ('arrived', 'staged')",
         "CREATE INDEX {unreported} ON {table} (id) WHERE reported = 0",
         "CREATE INDEX {partial} ON {table} (id) WHERE partial_bytes > 0",
         "CREATE INDEX {path} ON {table} (sync_path) WHERE sync_path IS NOT NULL",
@@ -72,6 +72,6 @@ COLUMNS: Mapping[str, str] = {
     "delivered_at": "when it was confirmed in the sync directory, epoch seconds",
     "reported": "0 until its FILESDOWNLOADED line is written",
     "missing_since": "first complete listing without this name, epoch seconds",
-    "missing_polls": "complete listings without it so far",
+    "missing_polls": "complete listings without it so far; counted up to 10",
 }
 """What each column means. Stable: users query them."""
