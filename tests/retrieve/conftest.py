@@ -1,11 +1,15 @@
 """Fixtures of the tests of the polling daemon."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.retrieve.memory_remote import MLSD, Style
+from tests.retrieve.world import World
 
 
 @pytest.fixture
@@ -18,3 +22,13 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="ftpretrieve-", dir=shm))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def make_world(memory_path: Path) -> Callable[..., World]:
+    """Return a function (style, **rules) that makes a world in a directory of its own."""
+
+    def make(style: Style = MLSD, **rules: object) -> World:
+        return World(memory_path / f"world{len(os.listdir(memory_path))}", style, **rules)
+
+    return make

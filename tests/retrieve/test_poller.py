@@ -7,18 +7,10 @@ from pathlib import Path
 import pytest
 
 from ftpretrieve.errors import RemoteUnavailable, SessionExpired, StorageError
-from tests.retrieve.memory_remote import LIST, LIST_ASK, MLSD, STYLES, Entry, MemoryServer, Style
+from tests.retrieve.memory_remote import LIST, STYLES, Entry, MemoryServer, Style
 from tests.retrieve.world import World
 
 every_style = pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name)
-
-
-@pytest.fixture
-def make_world(memory_path: Path) -> Callable[..., World]:
-    def make(style: Style = MLSD, **rules: object) -> World:
-        return World(memory_path / f"world{len(os.listdir(memory_path))}", style, **rules)
-
-    return make
 
 
 # -- identity -------------------------------------------------------------------------------------------------------
@@ -103,139 +95,6 @@ def test_a_listing_that_repeats_itself_delivers_nothing_twice(style: Style, make
     assert world.got == {("a", b"one"): 1, ("b", b"two"): 1}
     assert len(world.told) == 2
     assert not any("FILEFAILED" in line for line in world.lines)
-
-
-# -- settling -------------------------------------------------------------------------------------------------------
-
-
-@every_style
-def test_limit_before_the_second_look_needs_no_second_download(style: Style, make_world: Callable[..., World]) -> None:
-    """What has arrived is kept; a later listing that shows the same is as good as the look that did not come."""
-    world = make_world(style)
-    world.server.put(b"a", b"one", world.clock.now() - 3 * 86_400)
-    world.server.on["look"] = lambda _: world.server.calls["sent"] and world.clock.advance(400)
-    assert isinstance(world.poll().error, SessionExpired)
-    assert world.states() == {"arrived": 1}
-    del world.server.on["look"]
-    assert world.poll_again().delivered == 1
-    assert world.server.calls["retr"] == 1
-    world.settle()
-    assert world.got == {("a", b"one"): 1}
-
-
-@every_style
-def test_kept_file_that_was_rewritten_is_fetched_anew(style: Style, make_world: Callable[..., World]) -> None:
-    """The version that arrived never had its second look: only the new one is delivered."""
-    world = make_world(style)
-    world.server.put(b"a", b"one")
-    world.server.on["look"] = lambda _: world.server.calls["sent"] and world.clock.advance(400)
-    world.poll()
-    del world.server.on["look"]
-    world.server.put(b"a", b"two")
-    world.settle()
-    assert world.got == {("a", b"two"): 1}
-
-
-@pytest.mark.parametrize("style", [LIST, LIST_ASK], ids=lambda style: style.name)
-def test_kept_file_that_was_rewritten_in_its_minute_is_delivered_too(
-    style: Style, make_world: Callable[..., World]
-) -> None:
-    """How long the session lasted says nothing about when RETR was sent: the recheck stays due."""
-    world = make_world(style)
-    world.server.put(b"a", b"one")
-
-    def rewrite(_: bytes) -> None:
-        del world.server.on["sent"]
-        world.server.put(b"a", b"two")
-        world.clock.advance(400)
-
-    world.server.on["sent"] = rewrite
-    world.poll()
-    world.server.on["look"] = lambda _: None
-    world.settle(polls=5)
-    assert world.got["a", b"two"] == 1
-
-
-@pytest.mark.parametrize("style", [LIST, LIST_ASK], ids=lambda style: style.name)
-def test_rewritten_in_its_minute_before_a_look_that_did_not_come(
-    style: Style, make_world: Callable[..., World]
-) -> None:
-    """The session lasts longer than the minute, and the file changed in it after its download."""
-    world = make_world(style)
-    world.server.put(b"a", b"one")
-
-    def rewrite(_: bytes) -> None:
-        if world.server.calls["sent"]:
-            del world.server.on["look"]
-            world.server.put(b"a", b"two")
-            world.clock.advance(400)
-
-    world.server.on["look"] = rewrite
-    assert isinstance(world.poll().error, SessionExpired)
-    world.settle(polls=5)
-    assert world.got["a", b"two"] == 1
-
-
-@every_style
-def test_a_file_that_grows_is_not_delivered_before_it_stands_still(
-    style: Style, make_world: Callable[..., World]
-) -> None:
-    """Two looks that enclose the download must agree; polls that find it changing are counted, told once at ten."""
-    world = make_world(style)
-    world.server.put(b"a", b"x")
-    for step in ("half", "sent", "look"):
-        world.server.on[step] = lambda _: world.server.put(b"a", world.server.files[b"a"].content + b"x")
-    for _ in range(11):
-        assert world.poll_again().changing == 1
-    world.server.on.clear()
-    assert world.taken == []
-    assert [line for line in world.lines if "still-changing" in line] == [
-        "FILEFAILED name=a attempts=10 reason=still-changing"
-    ]
-    world.settle()
-    assert world.got == {("a", world.server.files[b"a"].content): 1}
-
-
-@every_style
-def test_vanished_before_the_second_look_is_not_delivered(style: Style, make_world: Callable[..., World]) -> None:
-    """Without a second look nobody knows whether it was whole."""
-    world = make_world(style)
-    world.server.put(b"a", b"one")
-    world.server.on["sent"] = lambda name: world.server.remove(name)
-    assert world.poll().failed == 1
-    assert world.consume() == []
-    assert world.states() == {"vanished": 1}
-
-
-@every_style
-def test_vanished_after_the_download_is_delivered_where_files_appear_by_rename(
-    style: Style, make_world: Callable[..., World]
-) -> None:
-    """With settle_secs = 0 visible files are whole, and this is the only copy there is."""
-    world = make_world(style, settle_secs=0.0)
-    world.server.put(b"a", b"one")
-    world.server.on["sent"] = lambda name: world.server.remove(name)
-    world.poll()
-    assert world.consume() == ["a"]
-
-
-@every_style
-def test_a_look_that_was_cut_proves_nothing(style: Style, make_world: Callable[..., World]) -> None:
-    """A file that a truncated listing does not show is neither gone nor finished."""
-    world = make_world(style)
-    for name in (b"a", b"b", b"c"):
-        world.server.put(name, name * 3)
-
-    def cut(_: bytes) -> None:
-        world.server.listing_stops_after = 1 if world.server.calls["sent"] else None
-
-    world.server.on["look"] = cut
-    world.poll()
-    assert "vanished" not in world.states()
-    world.server.on.clear()
-    world.server.listing_stops_after = None
-    world.settle()
-    assert world.got == {(name, name.encode() * 3): 1 for name in ("a", "b", "c")}
 
 
 # -- what goes wrong ------------------------------------------------------------------------------------------------
@@ -400,4 +259,30 @@ def test_a_new_version_meets_the_old_one(keep: bool, names: int, make_world: Cal
     world.server.put(b"a", b"two")
     assert world.poll_again().replaced == (not keep)
     assert len(world.consume()) == names
-    assert ("a" if not keep else "a.1", b"two")[1] in {content for _, content in world.got}
+    assert ("a", b"one" if keep else b"two") in world.got
+
+
+# -- what is told ---------------------------------------------------------------------------------------------------
+
+
+def test_files_downloaded_tells_every_delivery(make_world: Callable[..., World]) -> None:
+    """(local file, remote mtime, remote name), at most 200 a line, for ast.literal_eval."""
+    world = make_world()
+    for number in range(450):
+        world.server.put(b"d/%d \xe4'" % number, b"%d" % number)
+    mtime = int(world.clock.now())
+    world.poll()
+    assert len([line for line in world.lines if line.startswith("FILESDOWNLOADED")]) == 3
+    names = {os.fsdecode(b"d/%d \xe4'" % number) for number in range(450)}
+    assert set(world.told) == {(f"{world.sync}/{name}", mtime, name) for name in names}
+    assert len(world.told) == 450
+
+
+def test_looks_grow_with_time_and_not_with_files(make_world: Callable[..., World]) -> None:
+    """2,000 files that take 40 seconds are looked at every `settle_secs`, however many they are."""
+    world = make_world(LIST)
+    for number in range(2000):
+        world.server.put(b"%d" % number, b"", world.clock.now() - 3 * 86_400)
+    world.server.on["retr"] = lambda _: world.clock.advance(0.02)
+    assert world.poll().delivered == 2000
+    assert 5 < world.server.calls["look"] < 12

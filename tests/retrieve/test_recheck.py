@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -10,14 +9,6 @@ from tests.retrieve.memory_remote import LIST, LIST_ASK, Style
 from tests.retrieve.world import World
 
 to_the_minute = pytest.mark.parametrize("style", [LIST, LIST_ASK], ids=lambda style: style.name)
-
-
-@pytest.fixture
-def make_world(memory_path: Path) -> Callable[..., World]:
-    def make(style: Style, **rules: object) -> World:
-        return World(memory_path / f"world{len(os.listdir(memory_path))}", style, **rules)
-
-    return make
 
 
 def deliver_and_rewrite(world: World) -> None:
