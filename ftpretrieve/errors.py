@@ -48,6 +48,10 @@ class StorageError(FtpRetrieveError):
     """The local disk will not take files (full, gone, not permitted): stop fetching until it does."""
 
 
+class JournalBusy(StorageError):
+    """Another program has locked the journal: stop fetching until it lets go."""
+
+
 class JournalError(FtpRetrieveError):
     """The journal cannot be trusted or written: stop, never deliver without memory."""
 
@@ -61,6 +65,7 @@ TRY_LATER = 75
 
 EXIT_CODES: tuple[tuple[type[FtpRetrieveError], int], ...] = (
     (ConfigError, 6),
+    (JournalBusy, TRY_LATER),
     (StorageError, 6),
     (InUse, TRY_LATER),
     (RemoteUnavailable, TRY_LATER),

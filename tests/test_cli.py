@@ -123,6 +123,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (caused(errors.StorageError("x"), PermissionError()), 4),
         (caused(errors.ConfigError("x"), PermissionError()), 4),
         (errors.JournalError("x"), 1),
+        (errors.JournalBusy("x"), 75),
         (errors.InUse("x"), 75),
         (errors.RemoteUnavailable("x"), 75),
         (errors.SessionExpired("x"), 75),

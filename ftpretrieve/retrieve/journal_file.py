@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ftpretrieve.errors import ConfigError, JournalError, StorageError
+from ftpretrieve.errors import ConfigError, JournalBusy, JournalError, StorageError
 from ftpretrieve.files import Door
 from ftpretrieve.retrieve.journal_schema import COLUMNS, SCHEMA
 
@@ -36,15 +36,25 @@ def from_column(value: str | bytes) -> bytes:
 
 @contextmanager
 def translated(path: Path, doing: str) -> Iterator[None]:
-    """Turn SQLite's errors into ours: a full disk heals (StorageError), anything else must stop us (JournalError)."""
+    """Turn SQLite's errors into ours: a full disk and a lock pass (StorageError), all else stops us (JournalError)."""
+    what = f"{doing}{'' if doing == 'open' else ' in'} the journal {path}"
     try:
         yield
     except sqlite3.OperationalError as error:
         if "full" in str(error):
-            raise StorageError(f"cannot {doing} in the journal {path}: disk full; free some space there") from error
-        raise JournalError(f"cannot {doing} in the journal {path}: {error}") from error
+            raise StorageError(f"cannot {what}: disk full; free some space there") from error
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise JournalBusy(
+                f"cannot {what}: another program has had it locked for {BUSY_SECS:g} s; find that one and end it"
+            ) from error
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_READONLY:
+            raise JournalError(
+                f"cannot {what}: it is read-only for this user; make the file and what lies "
+                "beside it (-wal, -shm) writable"
+            ) from error
+        raise JournalError(f"cannot {what}: {error}") from error
     except sqlite3.DatabaseError as error:
-        raise JournalError(f"cannot {doing} in the journal {path}: {error}; restore it from a backup") from error
+        raise JournalError(f"cannot {what}: {error}; restore it from a backup, or mend journal_file_name") from error
 
 
 class JournalFile:
@@ -53,7 +63,8 @@ class JournalFile:
     def __init__(self, path: Path, table: str = "files", *, door: Door | None = None, readonly: bool = False) -> None:
         """Open the journal, creating file and table when they are not there (unless `readonly`).
 
-        Raises: JournalError when the file is not a journal, is of a newer schema, or cannot be opened or written.
+        Raises: JournalError when the file is not a journal, is of a newer schema, or cannot be opened or written;
+        JournalBusy, which is a StorageError, when another program has it locked.
         """
         if not _TABLE_NAME.fullmatch(table) or table.lower().startswith("sqlite_"):
             raise ConfigError(f"journal_table_name {table!r}: use letters, digits and _, at most 63, not sqlite_…")
@@ -74,9 +85,28 @@ class JournalFile:
                     self.db.execute("PRAGMA synchronous=NORMAL")
                 self.db.execute("CREATE TEMP TABLE listed (id INTEGER PRIMARY KEY)")
                 self._migrate(readonly)
+                if not readonly:
+                    # SQLite opens what it cannot write for reading and says so only at the first write: too late to
+                    # refuse a start.
+                    self.db.execute("BEGIN IMMEDIATE")
+                    self.db.execute(f"DELETE FROM {self.meta_table} WHERE 0")
+                    self.db.execute("ROLLBACK")
+                self._place = _place(path)
         except BaseException:
             self.db.close()
             raise
+
+    def check_place(self) -> None:
+        """Make sure that the file which is open is still the one at its path.
+
+        What is written to a file without a name is lost at the end of this process, and with it the memory of what was
+        delivered. Raises: JournalError.
+        """
+        if _place(self.path) != self._place:
+            raise JournalError(
+                f"the journal {self.path} was moved, deleted or replaced while it was open: put it back together with "
+                "its -wal file, or a backup of it"
+            )
 
     def close(self) -> None:
         """Close the database; harmless when it is closed already."""
@@ -182,6 +212,14 @@ class JournalFile:
         with translated(self.path, "check"):
             found = [str(row[0]) for row in self.db.execute("PRAGMA integrity_check(10)")]
         return [] if found == ["ok"] else found
+
+
+def _place(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _quoted(path: Path) -> str:

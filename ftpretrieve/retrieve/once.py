@@ -22,7 +22,7 @@ from threading import Event
 from typing import TextIO
 
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import TRY_LATER, RemoteUnavailable, SessionExpired
+from ftpretrieve.errors import TRY_LATER, JournalBusy, RemoteUnavailable, SessionExpired
 from ftpretrieve.lock import FileLock
 from ftpretrieve.logs import escape
 from ftpretrieve.retrieve.appconf import AppConf
@@ -76,7 +76,7 @@ def once(
 
 
 def _exit_code(result: PollResult) -> int:
-    if isinstance(result.error, RemoteUnavailable | SessionExpired):
+    if isinstance(result.error, RemoteUnavailable | SessionExpired | JournalBusy):
         return TRY_LATER
     return 1 if result.error is not None or result.failed else 0
 

@@ -46,8 +46,10 @@ class Poller:
         """
         started = self._monotonic()
         try:
+            self._journal.check_place()
             self._publisher.begin_poll()
             self._mailbox.staging.prepare()
+            self._mailbox.staging.claim_unowned(self._journal.journal_id)
             self._publisher.recover()
             plan = self.plan()
             close_listing(self._mailbox, self._remote.listing)

@@ -177,6 +177,11 @@ class Staging:
         except FileNotFoundError:
             return None
 
+    def claim_unowned(self, journal_id: str) -> None:
+        """Claim a staging that was emptied or made anew meanwhile: unowned it would let any journal in."""
+        if self.owner() is None:
+            self.claim(journal_id)
+
     def claim(self, journal_id: str) -> None:
         """Write the journal id into the staging, durable when this returns."""
         path = os.path.join(self.home, ID_FILE)

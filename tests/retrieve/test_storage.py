@@ -1,16 +1,19 @@
 """Local disks misbehave for real: other file systems, bind mounts, full disks, directories that go away."""
 
 import os
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ftpretrieve.errors import StorageError
+from ftpretrieve.errors import ConfigError, JournalBusy, JournalError, StorageError
+from ftpretrieve.retrieve import journal_file
+from ftpretrieve.retrieve.journal import Journal
 from tests.mailboxes import digests, make_mailbox, poll_ftp, synced
 
 pytestmark = [pytest.mark.slow, pytest.mark.crash]
@@ -167,3 +170,74 @@ def test_a_sync_directory_that_goes_away_during_a_poll_loses_nothing(pyftp: Any,
 def hide(directory: Path) -> None:
     if (directory / "sync").exists():
         os.rename(directory / "sync", directory / "away")
+
+
+# -- the journal's file -----------------------------------------------------------------------------------------------
+
+
+def test_a_journal_that_another_program_has_locked_is_waited_for_poll_by_poll(
+    pyftp: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's forgotten transaction ends no daemon: this poll fetches nothing, and the next goes through."""
+    monkeypatch.setattr(journal_file, "BUSY_SECS", 0.05)
+    put_some(pyftp, 3)
+    mailbox = make_mailbox(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        result = poll_ftp(mailbox, pyftp)
+        assert isinstance(result.error, JournalBusy), result
+        assert str(tmp_path / "journal.db") in str(result.error)
+        assert synced(mailbox) == {}
+        with pytest.raises(JournalBusy):
+            Journal(tmp_path / "journal.db")
+        other.execute("ROLLBACK")
+    assert poll_ftp(mailbox, pyftp).delivered == 3
+    mailbox.journal.close()
+
+
+def test_a_journal_that_cannot_be_written_is_refused_before_the_first_poll(tmp_path: Path) -> None:
+    """SQLite opens it for reading without a word, and a start would be reported that dies at its first write."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write every file")
+    Journal(tmp_path / "journal.db").close()
+    (tmp_path / "journal.db").chmod(0o444)
+    with pytest.raises(JournalError, match="read-only"):
+        Journal(tmp_path / "journal.db")
+
+
+def vanish(path: Path) -> None:
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    (path.parent / "copy").write_bytes(path.read_bytes())
+    os.replace(path.parent / "copy", path)
+
+
+@pytest.mark.parametrize("lose", [vanish, replace])
+def test_nothing_is_delivered_on_a_journal_that_lost_its_place(
+    pyftp: Any, tmp_path: Path, lose: Callable[[Path], None]
+) -> None:
+    """What is written to a file without a name is forgotten at the end of the process, and would come again."""
+    put_some(pyftp, 3)
+    mailbox = make_mailbox(tmp_path)
+    assert poll_ftp(mailbox, pyftp).delivered == 3
+    pyftp.put("late", b"x", time.time() - 5000)
+    lose(tmp_path / "journal.db")
+    with pytest.raises(JournalError, match="put it back"):
+        poll_ftp(mailbox, pyftp)
+    assert b"late" not in synced(mailbox)
+    mailbox.journal.close()
+
+
+def test_a_staging_that_is_lost_during_operation_still_knows_its_journal(pyftp: Any, tmp_path: Path) -> None:
+    """It is made anew, and must go on to refuse other journals: else an empty one delivers everything again."""
+    put_some(pyftp, 3)
+    mailbox = make_mailbox(tmp_path)
+    assert poll_ftp(mailbox, pyftp).delivered == 3
+    subprocess.run(["rm", "-r", str(tmp_path / "staging")], check=True)
+    assert poll_ftp(mailbox, pyftp).fetched == 0
+    mailbox.journal.close()
+    (tmp_path / "journal.db").unlink()
+    with pytest.raises(ConfigError, match="every file would be delivered again"):
+        make_mailbox(tmp_path)
