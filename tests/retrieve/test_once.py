@@ -203,6 +203,18 @@ def test_a_look_says_why_the_rest_is_not_fetched(site, pyftp):
     assert any(re.fullmatch(r"skip 7 known: (\d\.xml, ){5}…", line) for line in lines)
 
 
+def test_a_look_says_that_the_poll_itself_would_be_refused(site, pyftp):
+    """Without its journal everything looks new, which is what one looks for before a start."""
+    pyftp.put("a.xml", b"x")
+    site.run("once", expect=0)
+    assert "refused" not in site.run("once", "-n", expect=0).stderr
+    (site.home / "journal.db").unlink()
+    looked = site.run("once", "-n", expect=0)
+    assert "would be refused" in looked.stderr
+    assert "fetch a.xml" in looked.stdout
+    site.run("once", expect=6)
+
+
 def test_a_look_is_for_programs_too(site, pyftp):
     """An object a line; a name that is not UTF-8 comes back by os.fsencode."""
     site.run("once", expect=0)
