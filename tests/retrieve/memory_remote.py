@@ -165,7 +165,12 @@ class MemoryRemote:
 
     def look(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None] | None:
         """Ask anew, in the one way whose answers compare with the first look."""
-        self._go("look")
+        with suppress(SessionExpired):
+            self._go("look")
+            return self._look(files)
+        return None
+
+    def _look(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None]:
         style = self._server.style
         if not style.listing_is_look:
             return {file.name: self._server.told(file.name) for file in files}
@@ -178,10 +183,12 @@ class MemoryRemote:
 
     def ask(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None] | None:
         """Tell size and UTC time, where the style has them."""
-        self._go("ask")
         if not self._server.style.can_ask:
             return None
-        return {file.name: self._server.told(file.name) for file in files}
+        with suppress(SessionExpired):
+            self._go("ask")
+            return {file.name: self._server.told(file.name) for file in files}
+        return None
 
     def fetch(self, wanted: Sequence[Wanted], session: Session) -> Iterator[Arrived | Failed | Tick]:
         """Download one file after the other, each in two halves."""
@@ -238,5 +245,4 @@ class MemoryRemote:
 
     def close(self) -> None:
         """Nothing is open."""
-        with suppress(SessionExpired):
-            self.abort()
+        self.abort()
