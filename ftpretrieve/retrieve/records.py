@@ -79,7 +79,7 @@ class State(StrEnum):
 _RETRY = frozenset({State.DOWNLOADING, State.CHANGING, State.FAILED, State.VANISHED, State.SEEN})
 MOVES: Mapping[State, frozenset[State]] = {
     State.DOWNLOADING: _RETRY | {State.ARRIVED, State.STAGED, State.REJECTED},
-    State.ARRIVED: _RETRY | {State.STAGED, State.REJECTED},
+    State.ARRIVED: _RETRY | {State.ARRIVED, State.STAGED, State.REJECTED},  # kept again: another session cut short
     State.STAGED: frozenset({State.DELIVERED, State.FAILED}),
     State.CHANGING: _RETRY,
     State.FAILED: _RETRY,

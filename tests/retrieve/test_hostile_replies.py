@@ -1,6 +1,7 @@
 """A server may answer anything at any step: the poll ends in time, says what is wrong, and the next one is well."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -85,4 +86,56 @@ def test_any_answer_at_any_step_costs_one_poll(step: str, answer: str, tmp_path:
             assert attack.said(f"{server.host}:{server.port}") or attack.said("FILEFAILED") or attack.said("LISTING")
         else:
             assert sorted(attack.delivered()) == sorted(FILES)
+        attack.heal()
+
+
+def from_the_second_time_on(script: Script) -> Script:
+    """Behave once."""
+    asked: list[str] = []
+
+    def scripted(server: Conversation, argument: str) -> bool | None:
+        asked.append(argument)
+        return script(server, argument) if len(asked) > 1 else server.answer(server.verb, argument, scripted=False)
+
+    return scripted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_any_answer_to_the_listing_of_a_look_costs_one_poll(answer: str, tmp_path: Path) -> None:
+    """A server that knows LIST alone is listed a second time; what arrived is kept when that fails."""
+    with FaultServer(dict(FILES), mlsd=False) as server, Attack(tmp_path, server) as attack:
+        server.scripts["FEAT"] = says("211-Features:\r\n UTF8\r\n211 End")
+        server.scripts["LIST"] = from_the_second_time_on(ANSWERS[answer])
+        attack.poll(LIMIT_SECS)
+        attack.heal()
+
+
+class Chaos(dict[str, Script]):
+    """Scripts of a server that answers one command in so many with anything."""
+
+    def __init__(self, seed: int, one_in: int) -> None:
+        super().__init__()
+        self.random, self.one_in = Random(seed), one_in
+
+    def __contains__(self, verb: object) -> bool:
+        return verb not in ("FEAT", "MLSD", "QUIT") and self.random.randrange(self.one_in) == 0
+
+    def __getitem__(self, verb: str) -> Script:
+        return ANSWERS[self.random.choice(sorted(ANSWERS))]
+
+    def clear(self) -> None:
+        self.one_in = 10**9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mlsd", [True, False], ids=["mlsd", "list"])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_server_that_answers_anything_now_and_then_delivers_once(seed: int, mlsd: bool, tmp_path: Path) -> None:
+    """Polls of a server in any mood come closer to the end, or at least never further away from it."""
+    files = {b"%d.bin" % number: (b"%d" % number * 5000, OLD) for number in range(20)}
+    with FaultServer(files, mlsd=mlsd, directories=60) as server, Attack(tmp_path, server) as attack:
+        server.scripts = Chaos(seed, 10)
+        for _ in range(4):
+            attack.poll(LIMIT_SECS, silence_secs=0.5)
         attack.heal()

@@ -225,3 +225,13 @@ def test_a_file_that_is_gone_before_its_second_look_is_not_delivered(server: Fau
         assert attack.said("FILEFAILED", "name=a.bin", "vanished")
         server.files[b"a.bin"] = FILES[b"a.bin"]
         attack.heal()
+
+
+def test_a_file_that_no_session_looks_at_is_kept_again_and_again(tmp_path: Path) -> None:
+    """Sessions that end before the second look, one after another, cost no second download."""
+    with FaultServer(dict(FILES), directories=30) as server, Attack(tmp_path, server, settle_secs=0.3) as attack:
+        server.fault = "look-silent"
+        for _ in range(3):
+            assert isinstance(attack.poll(1.0).error, SessionExpired)
+        attack.heal()
+        assert sum(command.startswith("RETR") for command in server.commands) == len(FILES)
