@@ -250,6 +250,8 @@ class Control(ftplib.FTP):
         assert self.sock is not None
         try:
             _, port = self.makepasv()
+        except ftplib.error_perm as error:  # says nothing of the command that it is for
+            raise ftplib.error_proto(f"no data connection: {error}") from error
         except ValueError as error:  # digits that int() does not take
             raise ftplib.error_proto("a port that is no number") from error
         if not 0 < port < 65536:

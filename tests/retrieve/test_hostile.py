@@ -230,6 +230,16 @@ def test_data_connections_go_to_the_host_of_the_control_connection(
         attack.heal()
 
 
+def test_a_refused_data_connection_does_not_make_mlsd_unknown(tmp_path: Path) -> None:
+    """Else this poll took LIST, whose times the next one's MLSD could not be compared with: all files would come again."""
+    with FaultServer(dict(FILES)) as server, Attack(tmp_path, server) as attack:
+        server.scripts["PASV"] = says("500 not now")
+        assert attack.poll().error is not None
+        assert attack.said(f"{server.host}:{server.port}: MLSD: no data connection: 500 not now")
+        assert "LIST" not in server.commands
+        attack.heal()
+
+
 @pytest.mark.parametrize("reply", PASSIVE_WRONG)
 def test_a_port_that_is_none_ends_the_poll(reply: str, server: FaultServer, tmp_path: Path) -> None:
     """Nothing is connected to, and a line says at which step."""
