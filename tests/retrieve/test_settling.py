@@ -1,11 +1,14 @@
 """Two looks must enclose a download and agree; whatever ends a session between them, nothing is lost or doubled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from ftpretrieve.errors import SessionExpired
-from tests.retrieve.memory_remote import LIST, LIST_ASK, STYLES, Style
+from ftpretrieve.retrieve.records import Arrived, Failed, Tick, Wanted
+from ftpretrieve.retrieve.staging import Session
+from tests.retrieve.memory_remote import LIST, LIST_ASK, STYLES, MemoryRemote, Style
 from tests.retrieve.world import World
 
 every_style = pytest.mark.parametrize("style", STYLES, ids=lambda style: style.name)
@@ -139,3 +142,44 @@ def test_a_look_that_was_cut_proves_nothing(style: Style, make_world: Callable[.
     world.server.listing_stops_after = None
     world.settle()
     assert world.got == {(name, name.encode() * 3): 1 for name in ("a", "b", "c")}
+
+
+def test_the_first_download_waits_until_the_second_of_its_look_is_over(make_world: Callable[..., World]) -> None:
+    """Else a rewrite in that very second, same size, would show the same stamp for ever."""
+    world = make_world()
+    world.clock.advance(0.2)
+    world.server.put(b"a", b"one")
+
+    def rewrite(_: bytes) -> None:
+        del world.server.on["sent"]
+        world.server.put(b"a", b"two")
+
+    world.server.on["sent"] = rewrite
+    world.poll()
+    world.settle()
+    assert world.got == {("a", b"two"): 1}
+
+
+def test_old_files_are_not_waited_for(make_world: Callable[..., World]) -> None:
+    """Their second was over long ago, whatever the server's zone."""
+    world = make_world(settle_secs=0.5)
+    world.server.put(b"a", b"one", world.clock.now() - 3 * 86_400)
+    assert world.poll().secs == 0.5
+
+
+def test_a_count_that_differs_from_both_looks_is_not_delivered(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes received must be the size that both looks showed, whatever a remote says of a download."""
+
+    class Miscounting(MemoryRemote):
+        def fetch(self, wanted: Sequence[Wanted], session: Session) -> Iterator[Arrived | Failed | Tick]:
+            for event in super().fetch(wanted, session):
+                yield replace(event, received_bytes=2) if isinstance(event, Arrived) else event
+
+    monkeypatch.setattr("tests.retrieve.world.MemoryRemote", Miscounting)
+    world = make_world()
+    world.server.put(b"a", b"one")
+    assert world.poll().failed == 1
+    assert world.consume() == []
+    assert any('reason="received 2 of 3 bytes"' in line for line in world.lines)
