@@ -231,7 +231,7 @@ def test_data_connections_go_to_the_host_of_the_control_connection(
 
 
 def test_a_refused_data_connection_does_not_make_mlsd_unknown(tmp_path: Path) -> None:
-    """Else this poll took LIST, whose times the next one's MLSD could not be compared with: all files would come again."""
+    """Else the poll took LIST, whose times a later MLSD cannot be compared with, and all files would come twice."""
     with FaultServer(dict(FILES)) as server, Attack(tmp_path, server) as attack:
         server.scripts["PASV"] = says("500 not now")
         assert attack.poll().error is not None
