@@ -71,6 +71,10 @@ def _any_glob(globs: Sequence[str]) -> Callable[[str], bool]:
     return matches
 
 
+UNSAFE = ("empty-name", "control-character-in-name", "name-too-long", "path-in-name", "own-name")
+"""What `unsafe_reason` answers: such a file never comes, so the log must say so."""
+
+
 def unsafe_reason(name: bytes) -> str | None:
     """Return why this remote name must not become a local path, or None when it may.
 

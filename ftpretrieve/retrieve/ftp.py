@@ -157,10 +157,7 @@ class FtpRemote:
                 for chunk in self._list_one(control, directory, totals):
                     yield chunk
                     if self._recursive:
-                        below.extend(entry.name for entry in chunk if self._is_to_follow(entry))
-                    if len(below) > DIRECTORIES_MAX:
-                        del below[DIRECTORIES_MAX:]
-                        totals.suspect = "truncated"
+                        _follow(chunk, below, totals)
             except RemoteRefused as error:
                 if not directory:
                     raise
@@ -176,9 +173,6 @@ class FtpRemote:
         if self._recursive:
             with control.step(f"CWD {control.base}"):
                 control.cwd(control.base)
-
-    def _is_to_follow(self, entry: RemoteFile) -> bool:
-        return entry.kind is Kind.DIR and unsafe_reason(entry.name) is None and entry.name.count(b"/") < DEPTH_MAX
 
     def _list_one(self, control: Control, directory: bytes, totals: "_Totals") -> Iterator[Sequence[RemoteFile]]:
         """Yield the entries of one directory, names relative to the session's."""
@@ -359,6 +353,17 @@ class _Totals:
 
     def listing(self) -> Listing:
         return Listing(self.listed, self.unreadable, self.suspect, tuple(self.examples))
+
+
+def _follow(chunk: Sequence[RemoteFile], below: list[bytes], totals: _Totals) -> None:
+    """Add the directories in this chunk to those that are still to be listed, within limits."""
+    for entry in chunk:
+        if entry.kind is not Kind.DIR or unsafe_reason(entry.name) is not None:
+            continue
+        if entry.name.count(b"/") < DEPTH_MAX and len(below) < DIRECTORIES_MAX:
+            below.append(entry.name)
+        else:
+            totals.suspect = "truncated"
 
 
 def _named(entry: RemoteFile, name: bytes) -> RemoteFile:

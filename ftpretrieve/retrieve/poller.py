@@ -11,8 +11,9 @@ Must not: know FTP, SQL or local paths; wait otherwise than on `stop`; decide wh
 
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
+from ftpretrieve.logs import record
 from ftpretrieve.retrieve.absence import close_listing
-from ftpretrieve.retrieve.decide import LEFT, decide
+from ftpretrieve.retrieve.decide import LEFT, UNSAFE, decide
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.recheck import Rechecks
@@ -82,6 +83,11 @@ class Poller:
         self._listed_at = self._monotonic()
         self._result.listed = self._remote.listing.listed
         self._result.skipped = sum(plan.skipped.values())
+        for reason in plan.skipped.keys() & UNSAFE:
+            example = plan.examples[reason][0]
+            self._mailbox.log.warning(
+                record("NAMESREFUSED", reason=reason, count=plan.skipped[reason], example=example)
+            )
         return plan
 
     def _fetch(self, plan: Plan) -> None:

@@ -105,6 +105,7 @@ def test_a_name_that_is_no_name_is_skipped(name: str, mlsd: bool, tmp_path: Path
         assert (result.error, result.delivered, result.failed) == (None, 1, 0)
         asked = [command for command in server.commands if command.split(" ")[0] in ("RETR", "MLST", "SIZE", "MDTM")]
         assert {command.split(" ", 1)[1] for command in asked} == {"good.bin"}
+        assert name in ("dot", "dots") or attack.said("NAMESREFUSED", "count=1")
         del server.files[REFUSED[name]]
         attack.heal()
 
@@ -360,6 +361,16 @@ def test_directories_without_end_end_with_the_limit(names: Callable[[], Iterator
         server.rows = blocks
         with memory_bounded_by(160 * MEGA):
             assert isinstance(attack.poll(6, recursive=True).error, SessionExpired)
+        attack.heal(recursive=True)
+
+
+def test_a_directory_that_contains_itself_is_followed_for_so_long(tmp_path: Path) -> None:
+    """And the listing counts as cut, since nobody knows what is further down."""
+    with FaultServer(dict(GOOD)) as server, Attack(tmp_path, server) as attack:
+        server.rows = b"type=dir;modify=20200102030405; again\r\n"
+        assert attack.poll(recursive=True).error is None
+        assert attack.said("LISTINGSUSPECT", "truncated")
+        assert server.commands.count("MLSD") < 100
         attack.heal(recursive=True)
 
 
