@@ -109,6 +109,13 @@ def _load(arguments: argparse.Namespace) -> AppConf:
     return AppConf(find_config(arguments.config))
 
 
+def _load_to_manage(arguments: argparse.Namespace) -> AppConf:
+    conf, problems = AppConf.to_manage(find_config(arguments.config))
+    for problem in problems:
+        print(f"ftpretrieve: {problem}", file=sys.stderr)
+    return conf
+
+
 def _go(arguments: argparse.Namespace, *, isdaemon: bool) -> int:
     return go(
         str(find_config(arguments.config)),
@@ -126,7 +133,7 @@ def _go(arguments: argparse.Namespace, *, isdaemon: bool) -> int:
 def _stop(arguments: argparse.Namespace) -> int:
     from ftpretrieve.retrieve.manage import stop
 
-    return stop(_load(arguments), arguments.timeout)
+    return stop(_load_to_manage(arguments), arguments.timeout)
 
 
 def _restart(arguments: argparse.Namespace) -> int:
@@ -146,7 +153,7 @@ def _reload(arguments: argparse.Namespace) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from ftpretrieve.retrieve.manage import status
 
-    return status(_load(arguments), as_json=arguments.json, out=sys.stdout)
+    return status(_load_to_manage(arguments), as_json=arguments.json, out=sys.stdout)
 
 
 def _once(arguments: argparse.Namespace) -> int:

@@ -38,7 +38,7 @@ RECORDS: dict[str, str] = {
     "at most 200 a line, for ast.literal_eval",
     "POLL": "listed= fetched= delivered= replaced= changing= failed= skipped= left= bytes= secs= "
     "result=ok|partial|timeout|unreachable|refused reason=: one poll is over; ok: nothing failed and nothing is left",
-    "FILEFAILED": "name= attempts= reason= next_try=: one file did not come; tried again at next_try",
+    "FILEFAILED": "name= attempts= reason= next_try=: one file did not come; tried again at next_try (epoch seconds)",
     "SESSIONTIMEOUT": "limit_secs= stage=: the session was ended by ftp_duration_secs",
     "LISTINGSUSPECT": "reason=truncated|empty|shrunk|unreadable listed= before= example=: nothing is concluded from "
     "its gaps; example= is a line that could not be read",
@@ -49,7 +49,7 @@ RECORDS: dict[str, str] = {
     "LISTINGENDED": "reply=: the server broke off the listing with this reply; what came before it is used",
     "DIRECTORYFAILED": "name= reason=: a directory below the remote directory could not be listed",
     "NAMETAKEN": "name= by= kept_as=: another file lies at the sync path, so this one got the name kept_as",
-    "BADENCODING": "name= encoding= action=: the content does not decode as xml_encoding",
+    "BADENCODING": "name= encoding= action= kept_as=: the content does not decode as xml_encoding",
     "RECHECKFAILED": "name= attempts= reason=: it stays unknown whether this file was rewritten within one stamp",
     "CLEANUPFAILED": "directory= reason=: a staging directory that is no longer needed could not be removed",
     "LOGINREFUSED": "attempts= wait_secs=: user and password are not taken, or there is no password; the "

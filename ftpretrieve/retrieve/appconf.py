@@ -238,6 +238,30 @@ class AppConf:
         values = {name: value for (_, name), value in file.read(KEYS).items()}
         _check_directories(file, values)
         file.finish()
+        self._take(file, values)
+
+    @classmethod
+    def to_manage(cls, config_file: str | os.PathLike[str]) -> tuple["AppConf", tuple[str, ...]]:
+        """Load what leads to a running daemon, whatever else is wrong with the file by now; return the problems too.
+
+        A configuration that was broken after the start must not make its daemon unstoppable. Values with a problem are
+        None. Raises: ConfigError when the file cannot be read or does not lead to a pid file.
+        """
+        file = ConfigFile(config_file)
+        values = {name: value for (_, name), value in file.read(KEYS).items()}
+        try:
+            file.finish()
+        except ConfigError as error:
+            if any(values.get(name) is None for name in ("journal_file_name", "journal_table_name", "sync_directory")):
+                raise
+            problems = error.problems
+        else:
+            problems = ()
+        conf = cls.__new__(cls)
+        conf._take(file, {key.name: None for key in KEYS} | values)
+        return conf, problems
+
+    def _take(self, file: ConfigFile, values: dict[str, Any]) -> None:
         values["config_file"] = file.path
         values["publish_directory"] = values["publish_directory"] or values["sync_directory"] / PRIVATE_DIRECTORY
         values["daemon_pid"] = values["daemon_pid"] or default_pid_file(file.path, values["journal_file_name"].parent)

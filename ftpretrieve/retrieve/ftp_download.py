@@ -25,7 +25,7 @@ BLOCK_BYTES = 256 * 1024
 ROOM_BYTES = 64 * 1024 * 1024
 """The disk is asked again for room after so much of a file whose size nobody knows."""
 
-WORTH_KEEPING_BYTES = 1024 * 1024
+WORTH_KEEPING_BYTES = 256 * 1024
 """A shorter beginning of a file is quicker fetched again than kept."""
 
 OVERLAP_BYTES = 64 * 1024

@@ -169,8 +169,10 @@ class Intake:
         if not self._rules.reject_bad_encoding:
             self._log.warning(record("BADENCODING", name=name, encoding=codec, action="delivered"))
             return False
-        kept = self._staging.reject(item.staged, id, name)
-        self._note(id, name, State.REJECTED, f"does not decode as {codec}; kept as {os.fsdecode(kept)}", 1)
+        kept = os.fsdecode(self._staging.reject(item.staged, id, name))
+        self._result.failed += 1
+        self._journal.fail(id, State.REJECTED, f"does not decode as {codec}; kept as {kept}", attempts=1, next_try=0)
+        self._log.warning(record("BADENCODING", name=name, encoding=codec, action="rejected", kept_as=kept))
         return True
 
     def failed(self, item: Failed) -> None:

@@ -224,3 +224,15 @@ def test_a_journal_that_is_destroyed_ends_the_daemon(site, pyftp):
     assert process.returncode == 1
     assert site.records("JOURNALFAILED")
     assert not (site.sync / "a.xml").exists()
+
+
+def test_a_configuration_that_broke_since_the_start_does_not_make_the_daemon_unstoppable(site):
+    """status and stop tell what is wrong with it, and do what they are for."""
+    site.run("start", expect=0)
+    site.config.chmod(0o644)
+    site.configure(sleep_in_seconds="soon")
+    done = site.run("status", expect=RUNNING)
+    assert "sleep_in_seconds" in done.stderr
+    assert "chmod" in done.stderr
+    site.run("stop", expect=0)
+    site.run("status", expect=3)
