@@ -110,6 +110,7 @@ class FaultServer:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # replies in a row wait for no ACK
                 self.sockets.append(sock)
                 self.connections += 1
                 self._spawn(self._serve, sock, self.connections)

@@ -255,7 +255,7 @@ class Control(ftplib.FTP):
         except ValueError as error:  # digits that int() does not take
             raise ftplib.error_proto("a port that is no number") from error
         if not 0 < port < 65536:
-            raise ftplib.error_proto(f"there is no port {port}")
+            raise ftplib.error_proto("a port that cannot be")
         peer = self.sock.getpeername()
         return self._sockets.connect(self.sock.family, (peer[0], port, *peer[2:]), self._account.silence_secs)
 

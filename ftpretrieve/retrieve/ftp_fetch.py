@@ -5,10 +5,12 @@ Must not: decide whether a file is tried again, or what is done with one that fa
 """
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Iterator, Sequence
 
+from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.ftp_control import Control, Sockets
@@ -64,8 +66,9 @@ class Fetcher:
     def close(self) -> None:
         """End the workers; whoever is in the middle of a transfer ends the session with it."""
         self._ended.set()
+        soon = Deadline(TICK_SECS)
         for worker in self._workers:
-            worker.join(TICK_SECS)
+            worker.join(soon.remaining())
         if self.busy:
             self._sockets.abort()
             self._pool.wake()
@@ -78,6 +81,7 @@ class Fetcher:
     ) -> Iterator[Arrived | Failed | Tick]:
         """Yield what the workers report until the last has ended; then raise what kept them from taking all files."""
         error: Exception = RemoteUnavailable("no connection is left")
+        cut_off: str | None = None
         while workers:
             try:
                 event = events.get(timeout=TICK_SECS)
@@ -91,9 +95,11 @@ class Fetcher:
             elif isinstance(event, Exception):
                 raise event
             else:
+                if isinstance(event, Failed) and self._sockets.over:
+                    cut_off = cut_off or f"RETR {os.fsdecode(event.wanted.file.name)}"
                 yield event
         if self._sockets.over:
-            raise SessionExpired(self._pool.stage)
+            raise SessionExpired(cut_off or self._pool.stage)
         if not tasks.empty():
             raise error
 

@@ -12,7 +12,7 @@ from tests.retrieve.attack import OLD, Attack
 pytestmark = pytest.mark.interop
 
 FILES = {b"a.bin": (b"a" * 30_000, OLD), b"b.bin": (b"b" * 20_000, OLD)}
-STEPS = ["GREETING", "USER", "PASS", "TYPE", "FEAT", "CWD", "PASV", "MLSD", "LIST", "RETR", "MLST", "SIZE", "MDTM"]
+STEPS = "GREETING USER PASS TYPE FEAT CWD PASV MLSD LIST RETR MLST SIZE MDTM QUIT".split()
 LIST_ONLY = {"LIST", "SIZE", "MDTM"}
 LIMIT_SECS = 1.5
 
@@ -44,6 +44,11 @@ def never_ends_a_reply(server: Conversation, _: str) -> None:
         server.sock.sendall(b"250-and so on\r\n" * 1000)
 
 
+def drips(server: Conversation, _: str) -> None:
+    while not server.server.stopped.wait(0.1):
+        server.sock.sendall(b"2")
+
+
 def answers_twice(server: Conversation, argument: str) -> None:
     server.reply("226 one more thing")
     server.answer(server.verb, argument, scripted=False)
@@ -65,6 +70,7 @@ ANSWERS: dict[str, Script] = {
     "control-characters": says("550 \x1b[31mred\x07\rreturned\x00\x9b31m"),
     "password": echoes_password,
     "long-line": says("550 " + "x" * 10_000),
+    "drips": drips,
     "endless-line": never_ends_a_line,
     "endless-reply": never_ends_a_reply,
     "other-code-inside": says("250-one\r\n550 two\r\n250 three"),
