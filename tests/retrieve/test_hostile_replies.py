@@ -12,7 +12,8 @@ from tests.retrieve.attack import OLD, Attack
 pytestmark = pytest.mark.interop
 
 FILES = {b"a.bin": (b"a" * 30_000, OLD), b"b.bin": (b"b" * 20_000, OLD)}
-STEPS = "GREETING USER PASS TYPE FEAT CWD PASV MLSD LIST RETR MLST SIZE MDTM QUIT".split()
+LOGIN = ["GREETING", "USER", "PASS", "TYPE", "FEAT", "CWD"]
+STEPS = [*LOGIN, "PASV", "MLSD", "LIST", "RETR", "MLST", "SIZE", "MDTM", "QUIT"]
 LIST_ONLY = {"LIST", "SIZE", "MDTM"}
 LIMIT_SECS = 1.5
 
