@@ -5,12 +5,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ftpretrieve.errors import RemoteUnavailable
 from tests.faultserver import Conversation, FaultServer, Script, says
+from tests.mailboxes import make_mailbox, poll_ftp, synced
 from tests.retrieve.attack import OLD, Attack
 
 pytestmark = pytest.mark.interop
@@ -37,6 +40,20 @@ def test_a_name_with_any_byte_is_looked_at(name: str, tmp_path: Path) -> None:
             directory.mkdir()
             with Attack(directory, server) as attack:
                 attack.heal()
+
+
+def test_real_servers_answer_looks_for_odd_names(any_server: Any, tmp_path: Path) -> None:
+    """In a directory where MLST is cheaper than another listing; each spells its answers in its own way."""
+    names = ["Åland", "хлеб", " lead", "trail ", "a  b", "a; b", "-dash", "[x]*?", "type=file; x", "~t", 'q"uote']
+    for name in names:
+        any_server.put(name.encode(), name.encode(), time.time() - 500_000)
+    for number in range(60):
+        any_server.put(f"{number}/x", b"", time.time() - 500_000)
+    mailbox = make_mailbox(tmp_path, settle_secs=0.2)
+    result = poll_ftp(mailbox, any_server)
+    assert (result.error, result.delivered, result.failed) == (None, len(names), 0)
+    assert synced(mailbox) == {name.encode(): sha256(name.encode()).hexdigest() for name in names}
+    mailbox.journal.close()
 
 
 def about_another_file(server: Conversation, argument: str) -> None:
