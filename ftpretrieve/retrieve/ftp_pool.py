@@ -26,9 +26,10 @@ class Pool:
 
     @property
     def stage(self) -> str:
-        """What the oldest connection is doing."""
-        controls = self._all
-        return controls[0].stage if controls else "connect"
+        """What a connection is doing, one that is at work before one that waits."""
+        with self._changed:
+            at_work = [control for control in self._all if control not in self._idle] or self._all
+        return at_work[0].stage if at_work else "connect"
 
     def take(self) -> Control:
         """Return an idle connection that the server has not hung up, or a new one. Raises: as `open_control`."""
