@@ -102,6 +102,8 @@ class Attack:
         for line in self.lines:
             assert self.server.password not in line
             assert line.isprintable(), line
+        for path in self.directory.glob("journal.db*"):
+            assert self.server.password.encode() not in path.read_bytes()
         assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("fetch", "ftpretr"))]
         ended = time.monotonic() + GRACE_SECS  # the server's threads close theirs a moment later
         while self._open() > self._open_before and time.monotonic() < ended:
