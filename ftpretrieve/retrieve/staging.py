@@ -60,7 +60,8 @@ class Session:
         if os.fstat(fd).st_size < size:
             os.close(fd)
             return None
-        os.ftruncate(fd, size)
+        with _storage_errors(self.directory):
+            os.ftruncate(fd, size)
         return fd
 
     def finish(self, fd: int, staged: bytes, mtime: int | None) -> int:
