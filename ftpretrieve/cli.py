@@ -141,6 +141,8 @@ def _restart(arguments: argparse.Namespace) -> int:
 
     config, log, directory = str(find_config(arguments.config)), arguments.log, arguments.remote_dir
     checked = service.check(service.Start(config, log, directory), isdaemon=True)  # a wrong one must not stop it
+    if not (arguments.new_journal or arguments.accept_host):
+        manage.check_journal(checked.conf)
     return manage.stop(checked.conf, arguments.timeout) or _go(arguments, isdaemon=True)
 
 

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ftpretrieve.errors import ConfigError
@@ -92,6 +93,15 @@ def make_staging(conf: AppConf) -> Staging:
 def lock_path(conf: AppConf) -> str:
     """Return the file whose lock makes its holder the one poller of this journal."""
     return f"{conf.journal_file_name}.{conf.journal_table_name}.lock"
+
+
+def would_be_refused(conf: AppConf, journal: Journal) -> bool:
+    """Say whether `open_mailbox` refuses this journal; not where this user may not look into the staging."""
+    owner = None
+    with suppress(OSError):
+        owner = make_staging(conf).owner()
+    account, present = journal.meta("account"), f"{conf.ftp_user}@{conf.ftp_host}:{conf.ftp_port}"
+    return owner not in (None, journal.journal_id) or account not in (None, present)
 
 
 def open_mailbox(

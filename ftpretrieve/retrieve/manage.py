@@ -14,11 +14,12 @@ from contextlib import closing, suppress
 from typing import TextIO
 
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import FtpRetrieveError, InUse, JournalError, StorageError
+from ftpretrieve.errors import ConfigError, FtpRetrieveError, InUse, JournalError, StorageError
 from ftpretrieve.lock import SAME_START_SECS, Holder, PidFile, holder_state, read
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.control import read_secret, secret_path, send_shutdown
 from ftpretrieve.retrieve.journal import Journal
+from ftpretrieve.retrieve.mailbox import would_be_refused
 from ftpretrieve.system import process_start_time
 
 STATUS_CODES = {Holder.RUNNING: 0, Holder.DEAD: 1, Holder.ABSENT: 3}
@@ -74,6 +75,19 @@ def _for_people(told: dict[str, object], conf: AppConf) -> str:
 
 def _when(second: object) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(str(second))))
+
+
+def check_journal(conf: AppConf) -> None:
+    """Find out before a restart that the start would be refused. Raises: ConfigError, and then nothing is stopped."""
+    if not conf.journal_file_name.exists():
+        return
+    with closing(Journal(conf.journal_file_name, conf.journal_table_name, readonly=True)) as journal:
+        if would_be_refused(conf, journal):
+            raise ConfigError(
+                f"the journal {conf.journal_file_name} belongs to another staging directory or server than "
+                f"{conf.config_file} names now: nothing was stopped. Mend the configuration, "
+                "or restart once with --accept-host or --new-journal; see doctor"
+            )
 
 
 def stop(conf: AppConf, timeout_secs: float) -> int:

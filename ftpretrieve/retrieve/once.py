@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from threading import Event
@@ -29,7 +29,7 @@ from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import decide, name_matcher
 from ftpretrieve.retrieve.ftp import FtpRemote
 from ftpretrieve.retrieve.journal import Journal
-from ftpretrieve.retrieve.mailbox import lock_path, make_rules, make_staging, open_mailbox
+from ftpretrieve.retrieve.mailbox import lock_path, make_rules, open_mailbox, would_be_refused
 from ftpretrieve.retrieve.orders import Orders, obey
 from ftpretrieve.retrieve.records import Candidate, Plan, PollResult
 from ftpretrieve.retrieve.session import Sessions, figures, open_logger, open_progress, stderr_level
@@ -90,7 +90,7 @@ def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:
     with ExitStack() as held:
         log = held.enter_context(open_logger(conf, None, debug=False, on_stderr=logging.WARNING))
         journal = held.enter_context(_journal_to_read(conf))
-        if _would_be_refused(conf, journal):
+        if would_be_refused(conf, journal):
             text = "a poll would be refused: this is not the journal of this staging directory or server; see doctor"
             print(f"ftpretrieve: {text}", file=sys.stderr)
         remote = held.enter_context(_session(conf, log))
@@ -168,15 +168,6 @@ def _journal_to_read(conf: AppConf) -> Iterator[Journal]:
         return
     with tempfile.TemporaryDirectory() as directory, closing(Journal(Path(directory, "empty.db"))) as journal:
         yield journal
-
-
-def _would_be_refused(conf: AppConf, journal: Journal) -> bool:
-    """Say whether `open_mailbox` refuses this journal; not where this user may not look into the staging."""
-    owner = None
-    with suppress(OSError):
-        owner = make_staging(conf).owner()
-    account, present = journal.meta("account"), f"{conf.ftp_user}@{conf.ftp_host}:{conf.ftp_port}"
-    return owner not in (None, journal.journal_id) or account not in (None, present)
 
 
 def _add_skipped(plan: Plan, skipped: Plan) -> None:

@@ -236,3 +236,12 @@ def test_a_configuration_that_broke_since_the_start_does_not_make_the_daemon_uns
     assert "chmod" in done.stderr
     site.run("stop", expect=0)
     site.run("status", expect=3)
+
+
+def test_a_restart_that_would_be_refused_stops_nothing(site):
+    """Another server on the same journal is refused while the daemon still runs."""
+    site.run("start", expect=0)
+    site.await_log("POLL")
+    site.configure(ftp_port=site.settings["ftp_port"] + 1)
+    assert "nothing was stopped" in site.run("restart", expect=6).stderr
+    site.run("status", expect=RUNNING)
