@@ -101,9 +101,13 @@ class Poller:
         plan.fetch.extend(rechecks.ask(plan.recheck))
         self._result.left = len(plan.fetch) + plan.skipped.get(LEFT, 0)
         rounds = Rounds(self._mailbox, self._remote, self._intake, self._result, self._wait_until, self._listed_at)
-        session = None
+        session, full = None, None
         for wanted in rounds.of(plan.fetch, rechecks):
-            self._mailbox.staging.check_room()
+            try:
+                self._mailbox.staging.check_room()
+            except StorageError as error:
+                full = error  # what has arrived needs no room: it is published all the same
+                break
             session = session or self._mailbox.staging.open_session(self._journal.journal_id)
             for event in self._remote.fetch(wanted, session):
                 self._take(event)
@@ -111,6 +115,8 @@ class Poller:
         while self._waiting.items:
             self._wait_until(self._waiting.next_due())
             self._settle()
+        if full is not None:
+            raise full
 
     def _take(self, item: Arrived | Failed | Tick) -> None:
         if isinstance(item, Arrived):

@@ -286,3 +286,18 @@ def test_looks_grow_with_time_and_not_with_files(make_world: Callable[..., World
     world.server.on["retr"] = lambda _: world.clock.advance(0.02)
     assert world.poll().delivered == 2000
     assert 5 < world.server.calls["look"] < 12
+
+
+def test_what_arrived_is_published_while_the_disk_is_full(make_world: Callable[..., World]) -> None:
+    """It needs no room; held back for want of it, it could be the very thing that fills the disk."""
+    world = make_world()
+    world.server.put(b"a", b"one")
+    world.server.on["sent"] = lambda _: world.clock.set()
+    world.poll()
+    assert world.states() == {"arrived": 1}
+    world.clock.clear()
+    world.server.on.clear()
+    world.server.put(b"b", b"two")
+    world.box.staging._min_free_bytes = 1 << 62
+    assert isinstance(world.poll_again().error, StorageError)
+    assert world.consume() == ["a"]
