@@ -195,6 +195,8 @@ def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: 
         if version is None and same_version(file, row):
             version = row
     if version is not None and version.state in FINISHED:
+        # What arrived of another version is of no use any more: this one is what the server has now.
+        plan.outdated.extend(row for row in versions if row.state is State.ARRIVED)
         if version.recheck and file.name not in plan.names:
             plan.names.add(file.name)
             plan.recheck.append(Candidate(file, version, True, tuple(versions)))

@@ -22,6 +22,7 @@ from ftpretrieve.retrieve.records import (
     RemoteFile,
     Staged,
     State,
+    Version,
     Wanted,
 )
 
@@ -107,6 +108,10 @@ class Intake:
         wanted = Wanted(row.id, item.file, first, listed_at, polls_changing=row.polls_changing, at_rest=at_rest)
         staged, inode, digest, received = held
         return Arrived(wanted, staged, received, inode, digest)
+
+    def forget(self, row: Version) -> None:
+        """Give up a file that arrived in an earlier session, of a version that an earlier one has replaced again."""
+        self._journal.fail(row.id, State.VANISHED, "replaced", attempts=row.attempts, next_try=0)
 
     # -- after the download -------------------------------------------------------------------------------------
 

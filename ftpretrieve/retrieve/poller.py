@@ -91,6 +91,8 @@ class Poller:
         return plan
 
     def _fetch(self, plan: Plan) -> None:
+        for row in plan.outdated:
+            self._intake.forget(row)
         for item in plan.settle:
             arrived = self._intake.kept(item, self._listed_at, listing_is_look=self._remote.listing_is_look)
             if arrived is None:

@@ -220,6 +220,7 @@ class Plan:
     fetch: list["Candidate"] = field(default_factory=list)
     settle: list["Candidate"] = field(default_factory=list)
     recheck: list["Candidate"] = field(default_factory=list)
+    outdated: list[Version] = field(default_factory=list)
     names: set[bytes] = field(default_factory=set)
     skipped: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[bytes]] = field(default_factory=dict)

@@ -209,9 +209,13 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.parametrize("style", [MLSD, LIST_ASK, LIST], ids=lambda style: style.name)
 def test_each_version_comes_exactly_once(style: Style) -> None:
-    """See the module's docstring."""
+    """See the module's docstring. The same examples in every run; without `derandomize` it goes on searching."""
     machine = type("Machine", (Machine,), {"style": style}).TestCase
     machine.settings = settings(
-        max_examples=1000, stateful_step_count=30, suppress_health_check=list(HealthCheck), deadline=None
+        max_examples=500,
+        stateful_step_count=30,
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
+        derandomize=True,
     )
     machine().runTest()
