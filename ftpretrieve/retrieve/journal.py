@@ -390,6 +390,12 @@ class Journal(JournalFile):
                 f" missing_polls = missing_polls + 1 WHERE missing_polls < ? AND {mine.format('NOT')}",
                 (now, PURGE_POLLS, self._directory),
             )
+            # A download whose second look can never come only takes room; if the file is listed again, it is fetched.
+            self.db.execute(
+                f"UPDATE {self.table} SET state = ?, reason = 'gone', staged = NULL"
+                " WHERE state IN ('arrived', 'staged') AND state = 'arrived' AND directory = ? AND missing_polls > 1",
+                (State.VANISHED, self._directory),
+            )
             if purge_before is not None:
                 self.db.execute(
                     f"DELETE FROM {self.table} WHERE id IN (SELECT id FROM {self.table} WHERE directory = ?"
