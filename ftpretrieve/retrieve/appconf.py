@@ -233,9 +233,7 @@ class AppConf:
     inter_heartbeat_secs: float
 
     def __init__(self, config_file: str | os.PathLike[str]) -> None:
-        file = ConfigFile(config_file)
-        _spread_url(file)
-        values = {name: value for (_, name), value in file.read(KEYS).items()}
+        file, values = _values(config_file)
         _check_directories(file, values)
         file.finish()
         self._take(file, values)
@@ -247,8 +245,7 @@ class AppConf:
         A configuration that was broken after the start must not make its daemon unstoppable. Values with a problem are
         None. Raises: ConfigError when the file cannot be read or does not lead to a pid file.
         """
-        file = ConfigFile(config_file)
-        values = {name: value for (_, name), value in file.read(KEYS).items()}
+        file, values = _values(config_file)
         try:
             file.finish()
         except ConfigError as error:
@@ -331,6 +328,13 @@ def default_pid_file(config_file: Path, journal_directory: Path, run_directory: 
             return directory / name
     writable = os.access(run_directory if run_directory.exists() else run_directory.parent, os.W_OK)
     return (run_directory if writable else journal_directory) / name
+
+
+def _values(config_file: str | os.PathLike[str]) -> tuple[ConfigFile, dict[str, Any]]:
+    """Read the values by their names; those with a problem are missing. Raises: ConfigError for an unreadable file."""
+    file = ConfigFile(config_file)
+    _spread_url(file)
+    return file, {name: value for (_, name), value in file.read(KEYS).items()}
 
 
 def _spread_url(file: ConfigFile) -> None:

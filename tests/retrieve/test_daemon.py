@@ -245,3 +245,12 @@ def test_a_restart_that_would_be_refused_stops_nothing(site):
     site.configure(ftp_port=site.settings["ftp_port"] + 1)
     assert "nothing was stopped" in site.run("restart", expect=6).stderr
     site.run("status", expect=RUNNING)
+
+
+def test_a_url_for_a_host_is_no_problem_for_status_and_stop(site):
+    """What the URL says needs no key of its own, here as at the start."""
+    settings = site.settings
+    url = f"ftp://{settings['ftp_user']}@{settings['ftp_host']}:{settings['ftp_port']}"
+    site.configure(ftp_host=url, ftp_user=None, ftp_port=None)
+    assert "ftp_user" not in site.run("status", expect=3).stderr
+    assert "ftp_user" not in site.run("stop", expect=0).stderr
