@@ -37,18 +37,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Return a function (software, **options) that starts a server, in its own directory, until the test ends."""
+    """Return a function (software, **options) that starts a server, in its own directory, until the test ends.
+
+    With `instead_of` the new server takes over another one's files and port, which is stopped.
+    """
     with ExitStack() as stack:
         started: list[FtpServer] = []
 
-        def make(software: str, **options: Any) -> FtpServer:
+        def make(software: str, *, instead_of: FtpServer | None = None, **options: Any) -> FtpServer:
             missing = why_missing(software)
             if missing:
                 pytest.skip(missing)
-            directory = tmp_path / f"server{len(started)}"
-            directory.mkdir()
-            started.append(stack.enter_context(SERVERS[software](directory, **options)))
-            return started[-1]
+            if instead_of is None:
+                directory = tmp_path / f"server{len(started)}"
+                directory.mkdir()
+            else:
+                instead_of.stop()
+                directory = instead_of.root.parent
+            server = SERVERS[software](directory, **options)
+            server.port = instead_of.port if instead_of is not None else 0
+            started.append(stack.enter_context(server))
+            return server
 
         yield make
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import threading
 import time
 from collections import Counter
@@ -30,9 +31,31 @@ from tests.servers import FtpServer, free_port
 # replace[COMMAND](handler, argument, proceed): `proceed()` does what the server would have done.
 Replacement = Callable[["Handler", str, Callable[[], None]], object]
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SIX_MONTHS_SECS = 182 * 86_400  # vsftpd's (measured)
+
 # Without a handler of its own pyftpdlib would set one up for the whole process, and print.
 logging.getLogger("pyftpdlib").addHandler(logging.NullHandler())
 logging.getLogger("pyftpdlib").propagate = False
+
+
+class UnixFilesystem(AbstractedFS):
+    """LIST as `ls -l` prints it, in whatever zone the server is in: minutes of what is recent, days of what is old."""
+
+    def format_list(self, basedir: str, listing: list[str], ignore_err: bool = True) -> Iterator[bytes]:
+        owner: PyFtpServer = self.cmd_channel.owner
+        now = time.time()
+        for name in listing:
+            try:
+                status = os.lstat(os.path.join(basedir, name))
+            except FileNotFoundError:
+                continue  # removed since its name was read
+            local = time.gmtime(status.st_mtime + owner.utc_offset_secs)
+            is_recent = now - status.st_mtime <= owner.recent_secs
+            stamp = MONTHS[local.tm_mon - 1] + time.strftime(" %d %H:%M" if is_recent else " %d  %Y", local)
+            mode = stat.filemode(status.st_mode)
+            line = f"{mode} {status.st_nlink:>3} owner    group    {status.st_size:>8} {stamp} {name}\r\n"
+            yield line.encode("utf-8", "surrogateescape")
 
 
 class DosFilesystem(AbstractedFS):
@@ -100,10 +123,12 @@ class Handler(FTPHandler):  # type: ignore[misc]
 
 
 class PyFtpServer(FtpServer):
-    """The server, with its switches: `replace`, `silent`, `bytes_per_sec`; and its memory: `commands`, `log`.
+    """The server, with its switches: `replace`, `silent`, `bytes_per_sec`, `utc_offset_secs`, `recent_secs`; and its
+    memory: `commands`, `log`.
 
     `silent` mutes greeting, replies and data of all sessions; a command that was swallowed is never answered later.
-    `bytes_per_sec` (0: no limit) holds for each data connection. All may be changed at any time, from any thread.
+    `bytes_per_sec` (0: no limit) holds for each data connection. LIST (of Unix) prints the time that is
+    `utc_offset_secs` ahead of UTC, to the minute for files younger than `recent_secs`, else to the day. All may be changed at any time, from any thread.
     """
 
     software = "pyftpdlib"
@@ -124,6 +149,8 @@ class PyFtpServer(FtpServer):
         self.replace: dict[str, Replacement] = {}
         self.silent = False
         self.bytes_per_sec = 0
+        self.utc_offset_secs = 0
+        self.recent_secs = SIX_MONTHS_SECS
         self._max_clients = max_clients
         self._handler = self._make_handler(handler, mlsd=mlsd, mdtm=mdtm, list_format=list_format)
         self._stop = threading.Event()
@@ -137,7 +164,7 @@ class PyFtpServer(FtpServer):
             "owner": self,
             "authorizer": authorizer,
             "proto_cmds": {name: row for name, row in base.proto_cmds.items() if name not in unknown},
-            "abstracted_fs": {"unix": AbstractedFS, "dos": DosFilesystem}[list_format],
+            "abstracted_fs": {"unix": UnixFilesystem, "dos": DosFilesystem}[list_format],
         }
         return type("Handler", (base,), members)
 
