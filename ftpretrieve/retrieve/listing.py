@@ -1,7 +1,7 @@
 """Turn the text of a directory listing into `RemoteFile`s, while it arrives.
 
 Theory of operation. `LineSplitter` makes lines of the blocks that arrive, `ListingParser` makes entries of a chunk of
-lines, `parse_listing` is for those who have the lines already. How a line is read is a row of the tables in `dialects`.
+lines, `parse_listing` is for those who have the lines already. How a line is read is a row of `dialects_table`.
 The dialect that read the last line is asked first, so a listing costs one match a line. A line that nobody reads is
 counted, a few are kept to be shown, and the rest of the listing goes on.
 
@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
-from ftpretrieve.retrieve.dialects import LIST_DIALECTS, LOCAL_CLOCK, MLSD, SKIP, UTC_CLOCK, Dates, Parsed
+from ftpretrieve.retrieve.dates import Dates
+from ftpretrieve.retrieve.dialects import LOCAL_CLOCK, SKIP, UTC_CLOCK, Page, Parsed
+from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD
 from ftpretrieve.retrieve.records import RemoteFile
 
 CHUNK_LINES = 500  # the cost of a call vanishes, memory stays small
@@ -24,43 +26,71 @@ class ListingParser:
     """Read one listing, a chunk of lines at a time.
 
     `mlsd` says which command was answered (True: MLSD, False: LIST, None: find out). `unreadable` counts the lines
-    nobody could read, `examples` holds the first of them, cut to a length fit for a log.
+    nobody could read, `examples` holds the first of them, cut to a length fit for a log; both count the beginning of an
+    entry that is still waiting for its next line.
     """
 
     def __init__(self, now: datetime, mlsd: bool | None = None) -> None:
         dialects = (MLSD,) if mlsd else LIST_DIALECTS if mlsd is False else (MLSD, *LIST_DIALECTS)
-        self.unreadable = 0
-        self.examples: list[bytes] = []
-        self._dates = Dates(now)
+        self._read_any = False
+        self._unreadable = 0
+        self._examples: list[bytes] = []
+        self._page = Page(Dates(now))
         self._readers = [dialect.read for dialect in dialects]
+
+    @property
+    def unreadable(self) -> int:
+        """Return how many lines nobody could read."""
+        return self._unreadable + bool(self._page.held)
+
+    @property
+    def examples(self) -> list[bytes]:
+        """Return the first lines that nobody could read."""
+        held = self._page.held[:EXAMPLE_BYTES]
+        return [*self._examples, held][:EXAMPLES] if held else self._examples
+
+    @property
+    def looks_wrong(self) -> bool:
+        """Say whether this is no listing of the kind that was asked for: lines, and none of them is understood."""
+        return self.unreadable > 0 and not self._read_any
 
     def feed(self, lines: Sequence[bytes]) -> list[RemoteFile]:
         """Return the entries of these lines, in their order. A line comes without its line end."""
         entries = []
-        dates, read = self._dates, self._readers[0]
+        page, read = self._page, self._readers[0]
         for line in lines:
-            found = read(line, dates)
+            found = read(line, page)
             if found is None:
                 found = self._ask_all(line)
                 read = self._readers[0]
             if found is not None and found is not SKIP:
                 entries.append(found)
+        self._read_any = self._read_any or bool(entries)
         return entries
 
     def _ask_all(self, line: bytes) -> Parsed:
-        """Return what the other dialects make of the line; the one that finds an entry is asked first from now on."""
+        """Return what the dialects make of the line; the one that finds an entry is asked first from now on."""
+        first = 1  # the one before has just been asked
+        if self._page.held:  # and has said that the line does not continue what it held
+            self._count(self._page.held)
+            self._page.held = b""
+            first = 0
         if not line.strip():
             return SKIP
-        for place, read in enumerate(self._readers[1:], start=1):
-            found = read(line, self._dates)
+        for place, read in enumerate(self._readers[first:], first):
+            found = read(line, self._page)
             if found is not None:
-                if found is not SKIP:
+                if found is not SKIP or self._page.held:
                     self._readers.insert(0, self._readers.pop(place))
                 return found
-        self.unreadable += 1
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(line[:EXAMPLE_BYTES])
+        self._count(line)
         return None
+
+    def _count(self, line: bytes) -> None:
+        """Count a line that nobody reads."""
+        self._unreadable += 1
+        if len(self._examples) < EXAMPLES:
+            self._examples.append(line[:EXAMPLE_BYTES])
 
 
 class LineSplitter:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpretrieve.retrieve.dialects import LIST_DIALECTS, MLSD
+from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser, parse_listing
 from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND, Clock, Kind, RemoteFile
 
@@ -458,7 +458,7 @@ def test_more_days_than_are_remembered() -> None:
     lines = [b"type=file;modify=%b; x" % day.strftime("%Y%m%d%H%M%S").encode() for day in days]
     parser = ListingParser(NOW, mlsd=True)
     assert [entry.stamp for entry in parser.feed(lines + lines)] == [round(day.timestamp()) for day in days + days]
-    assert len(parser._dates.compact) <= 4096
+    assert len(parser._page.dates.compact) <= 4096
 
 
 # --- parse_listing ---------------------------------------------------------------------------------------------------

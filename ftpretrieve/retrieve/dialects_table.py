@@ -1,0 +1,15 @@
+"""The table of all dialects of LIST, in the order in which a line is offered to them.
+
+A row comes before those that would misread its lines. `MLSD` stands apart: it is asked for by its own command.
+
+Pure: no input or output, no clock, no settings.
+"""
+
+from ftpretrieve.retrieve.dialects import Dialect
+from ftpretrieve.retrieve.dialects_dos import DOS
+from ftpretrieve.retrieve.dialects_mlsd import MLSD
+from ftpretrieve.retrieve.dialects_unix import TOTAL, UNIX
+
+LIST_DIALECTS: tuple[Dialect, ...] = (UNIX, DOS, TOTAL)
+
+__all__ = ["LIST_DIALECTS", "MLSD"]
