@@ -128,7 +128,8 @@ class PyFtpServer(FtpServer):
 
     `silent` mutes greeting, replies and data of all sessions; a command that was swallowed is never answered later.
     `bytes_per_sec` (0: no limit) holds for each data connection. LIST (of Unix) prints the time that is
-    `utc_offset_secs` ahead of UTC, to the minute for files younger than `recent_secs`, else to the day. All may be changed at any time, from any thread.
+    `utc_offset_secs` ahead of UTC, to the minute for files younger than `recent_secs`, else to the day. All may be
+    changed at any time, from any thread.
     """
 
     software = "pyftpdlib"
