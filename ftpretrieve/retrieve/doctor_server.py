@@ -18,7 +18,8 @@ from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import OLD_STAMP_SECS, unsafe_reason
 from ftpretrieve.retrieve.findings import Finding, fail, ok, warn
 from ftpretrieve.retrieve.ftp import FtpRemote
-from ftpretrieve.retrieve.ftp_control import Account, Control, Sockets
+from ftpretrieve.retrieve.ftp_control import Account, Control
+from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.mailbox import make_rules
 from ftpretrieve.retrieve.records import MINUTE, Clock, Kind, RemoteFile
 from ftpretrieve.retrieve.watchdog import Watchdog

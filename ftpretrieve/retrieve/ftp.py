@@ -21,10 +21,11 @@ from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.decide import unsafe_reason
-from ftpretrieve.retrieve.ftp_control import WIRE, Account, Control, Sockets, wire_name
+from ftpretrieve.retrieve.ftp_control import WIRE, Account, Control, wire_name
 from ftpretrieve.retrieve.ftp_download import Progress
 from ftpretrieve.retrieve.ftp_fetch import Fetcher
 from ftpretrieve.retrieve.ftp_pool import Pool
+from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
 from ftpretrieve.retrieve.records import Arrived, Failed, Kind, Listing, RemoteFile, Tick, Wanted
 from ftpretrieve.retrieve.staging import Session
@@ -232,7 +233,7 @@ class FtpRemote:
 
     def _end_listing(self, control: Control, totals: "_Totals") -> None:
         try:
-            reply = control.voidresp()
+            reply = control.end_transfer()
         except (ftplib.error_perm, ftplib.error_temp) as error:
             # The rows that came may still be fetched; only their absence proves nothing.
             self._log.warning(record("LISTINGENDED", reply=control.masked(str(error))))

@@ -8,19 +8,16 @@ taken from the session's deadline. Must not: decide whether to try again, or kno
 import ftplib
 import select
 import socket
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import LoginRefused, RemoteRefused, RemoteUnavailable, SessionExpired
+from ftpretrieve.retrieve.ftp_data import DataOpener, Network
+from ftpretrieve.retrieve.ftp_sockets import Sockets, shown
 
 WIRE = "latin-1"
 """Maps bytes to text one to one; ftplib wants text."""
-
-CONNECT_SECS = 20.0
-"""A server that has not answered a SYN by then is away: four retransmissions."""
 
 REPLY_LINES = 1000
 """Lines of one reply at most; FEAT and banners have dozens, a hostile server has no end."""
@@ -32,8 +29,8 @@ QUEUED_SECS = 5.0
 """A reply to a queued command that takes longer is not coming: some servers read one command of a packet and drop the
 rest. One command at a time works there, so waiting longer would only eat up the session."""
 
-OVER_SECS = 0.02
-"""Time-outs taken from the deadline may fire this much before it."""
+BEGINNINGS = 10
+"""Replies of one transfer that say that it begins."""
 
 QUIT_SECS = 0.5
 """What a goodbye may take: nobody is helped by waiting for it."""
@@ -50,97 +47,18 @@ class Account:
     silence_secs: float = 60.0
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-class Sockets:
-    """The open sockets of one session, and the flag that ends it. `abort` may be called from any thread."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        self.deadline = deadline
-        self.aborted = threading.Event()
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-
-    @property
-    def over(self) -> bool:
-        """Whether the session has ended: a time-out that is its limit must not count as the server's fault."""
-        return self.aborted.is_set() or self.deadline.remaining() < OVER_SECS
-
-    def abort(self) -> None:
-        """Wake everything that blocks, for good."""
-        self.aborted.set()
-        with self._lock:
-            for sock in self._open:
-                # socket.socket.shutdown: the method of an SSLSocket would hand ciphertext to the reader (measured).
-                # OSError: not connected, or closed by its own thread just now.
-                with suppress(OSError):
-                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-    def dial(self, host: str, port: int, silence_secs: float) -> socket.socket:
-        """Return a connected socket with a time-out.
-
-        Raises: OSError when no address answers, SessionExpired when the session was aborted.
-        """
-        error: OSError = OSError(f"no address for {host}")
-        for family, _, _, _, address in self._resolve(host, port):
-            try:
-                return self.connect(family, address, silence_secs)
-            except OSError as failure:
-                error = failure
-        raise error
-
-    def connect(self, family: int, address: tuple[str, int], silence_secs: float) -> socket.socket:
-        """Return a socket connected to one address; raises as `dial`."""
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        with self._lock:
-            self._open.add(sock)
-        try:
-            if self.aborted.is_set():
-                raise SessionExpired("connect")
-            sock.settimeout(self.deadline.at_most(CONNECT_SECS))
-            sock.connect(address)
-            sock.settimeout(self.deadline.at_most(silence_secs))
-        except BaseException:
-            self.close(sock)
-            raise
-        return sock
-
-    def close(self, sock: socket.socket) -> None:
-        """Close a socket and forget it."""
-        with self._lock:
-            self._open.discard(sock)
-        sock.close()
-
-    def _resolve(self, host: str, port: int) -> Sequence[tuple[int, int, int, str, tuple[str, int]]]:
-        # getaddrinfo cannot be interrupted and may take minutes, so it is awaited in a thread that may outlive us.
-        found: list[object] = []
-
-        def resolve() -> None:
-            try:
-                found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-            except OSError as error:
-                found.append(error)
-
-        thread = threading.Thread(target=resolve, name="resolve", daemon=True)
-        thread.start()
-        limit = Deadline(self.deadline.at_most(CONNECT_SECS))
-        while thread.is_alive() and not limit.expired and not self.aborted.is_set():
-            thread.join(0.1)
-        if not found:
-            raise TimeoutError("the name was not resolved in time")
-        if isinstance(found[0], OSError):
-            raise found[0]
-        return found[0]  # type: ignore[return-value]  # else it is the list
+        return shown(self.host, self.port)
 
 
 class Control(ftplib.FTP):
     """A logged-in control connection. Not for two threads at once."""
 
-    def __init__(self, account: Account, sockets: Sockets) -> None:
+    def __init__(self, account: Account, sockets: Sockets, opener: DataOpener | None = None) -> None:
+        """Take the parts; `opener` opens the data connections, and is shared by those of a session."""
         super().__init__(encoding=WIRE)
         self._account = account
         self._sockets = sockets
+        self._opener = opener or DataOpener(sockets, account.silence_secs, Network())
         self.stage = "connect"
         self.base = ""
 
@@ -225,39 +143,39 @@ class Control(ftplib.FTP):
         return "\n".join(lines)
 
     def transfer(self, command: str, rest: int = 0) -> socket.socket:
-        """Open a passive data connection, send a command on the control connection and return the data socket.
+        """Open a data connection, send a command on the control connection and return the data socket.
 
-        Raises: ftplib's errors and OSError. The caller closes the socket through `Sockets.close`.
+        Raises: ftplib's errors and OSError. The caller closes the socket through `Sockets.close`, and then reads the
+        reply that ends the transfer (`end_transfer`).
         """
-        data = self._passive()
+        assert self.sock is not None
+        opening = self._opener.begin(self)
         try:
             if rest:
                 self.sendcmd(f"REST {rest}")
             reply = self.sendcmd(command)
             if reply.startswith("2"):
                 # Some servers end the previous command with a 226 of its own before the 150. As in ftplib.
+                self.sock.settimeout(self._sockets.deadline.at_most(min(QUEUED_SECS, self._account.silence_secs)))
                 reply = self.getresp()
+                self.sock.settimeout(self._sockets.deadline.at_most(self._account.silence_secs))
             if not reply.startswith("1"):
                 raise ftplib.error_reply(reply)
+            return opening.take()
         except BaseException:
-            self._sockets.close(data)
+            opening.close()
             raise
-        return data
 
-    def _passive(self) -> socket.socket:
-        """Connect to the port that the server names, at the address where the server is: one behind a NAT names a host
-        that nobody reaches, and a hostile one somebody else's."""
-        assert self.sock is not None
-        try:
-            _, port = self.makepasv()
-        except ftplib.error_perm as error:  # says nothing of the command that it is for
-            raise ftplib.error_proto(f"no data connection: {error}") from error
-        except ValueError as error:  # digits that int() does not take
-            raise ftplib.error_proto("a port that is no number") from error
-        if not 0 < port < 65536:
-            raise ftplib.error_proto("a port that cannot be")
-        peer = self.sock.getpeername()
-        return self._sockets.connect(self.sock.family, (peer[0], port, *peer[2:]), self._account.silence_secs)
+    def end_transfer(self) -> str:
+        """Return the reply that ends a transfer; some servers say more than once that it begins. Raises: ftplib's
+        errors and OSError."""
+        for _ in range(BEGINNINGS):
+            reply = self.getresp()
+            if not reply.startswith("1"):
+                break
+        if not reply.startswith("2"):
+            raise ftplib.error_reply(reply)
+        return reply
 
     def ask_all(self, commands: Sequence[str], queued: bool) -> Iterator[str]:
         """Send commands that have no data connection and yield their replies in order; queued: several ahead.

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ftpretrieve.errors import StorageError
-from ftpretrieve.retrieve.ftp_control import Control, Sockets, wire_name
+from ftpretrieve.retrieve.ftp_control import Control, wire_name
+from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.records import Arrived, Failed, State, Wanted
 from ftpretrieve.retrieve.staging import Session
 
@@ -170,7 +171,7 @@ class Download:
         """Read the reply that ends a transfer, and hold the count against the size."""
         whole = self._size is None or self._received == self._size
         try:
-            self._control.voidresp()
+            self._control.end_transfer()
         except (ftplib.error_perm, ftplib.error_temp) as error:
             self.broken = str(error).startswith("421")
             return self._failed(str(error))

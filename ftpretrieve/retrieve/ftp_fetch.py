@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.logs import record
-from ftpretrieve.retrieve.ftp_control import Control, Sockets
+from ftpretrieve.retrieve.ftp_control import Control
 from ftpretrieve.retrieve.ftp_download import Download, Progress
 from ftpretrieve.retrieve.ftp_pool import Pool
+from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.records import TICK, Arrived, Failed, Tick, Wanted
 from ftpretrieve.retrieve.staging import Session
 

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from ftpretrieve.retrieve.ftp_control import Control, Sockets
+from ftpretrieve.retrieve.ftp_control import Control
+from ftpretrieve.retrieve.ftp_sockets import Sockets
 
 PAUSE_SECS = 0.2
 
