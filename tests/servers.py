@@ -19,11 +19,13 @@ import os
 import pwd
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,6 +44,20 @@ PASSWORD_HASH = (
 )
 
 
+@dataclass(frozen=True)
+class ServerTls:
+    """FTPS that takes nothing in the clear. `both` is a file with key and certificate.
+
+    `implicit`: TLS from the first byte. `version`: the only one it speaks, "TLSv1.2" or "TLSv1.3" (or older: none is
+    compiled in that clients of today would take). `client_ca`: who must have signed the client's certificate.
+    """
+
+    both: Path
+    implicit: bool = False
+    version: str | None = None
+    client_ca: Path | None = None
+
+
 class FtpServer(ABC):
     """What all servers have in common. `root` is the directory whose files it serves, `home` its name for clients."""
 
@@ -53,6 +69,7 @@ class FtpServer(ABC):
     home = "/"
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.root = directory / "remote"
         self.root.mkdir(parents=True, exist_ok=True)
 
@@ -99,7 +116,15 @@ class FtpServer(ABC):
 class RealServer(FtpServer):
     """A server in a process of its own. `arguments(port)` gives the command line, from the program's arguments on."""
 
-    def __init__(self, software: str, directory: Path, tz: str | None, keep_user: bool = False) -> None:
+    def __init__(
+        self,
+        software: str,
+        directory: Path,
+        tz: str | None,
+        *,
+        keep_user: bool = False,
+        tls: ServerTls | None = None,
+    ) -> None:
         super().__init__(directory)
         self.software = software
         self.home = str(self.root)
@@ -107,7 +132,8 @@ class RealServer(FtpServer):
         self._log_path = directory / f"{software}.log"
         self._program = _find(software)
         self._launch = [sys.executable, "-I", "-S", str(LAUNCH), *(["--keep-user"] if keep_user else [])]
-        self._environment = _environment() | ({"TZ": tz} if tz else {})
+        self._environment = _environment() | ({"TZ": tz} if tz else {}) | _only_tls(directory, tls)
+        self.tls = tls
         self._process: subprocess.Popen[bytes] | None = None  # tests/launch.py, parent of the server
         self.pid = 0  # the process that accepts connections; the sessions are its children
 
@@ -147,7 +173,7 @@ class RealServer(FtpServer):
         assert self._process is not None
         end = time.monotonic() + START_LIMIT_SECS
         while True:
-            greeting = _greeting(self.host, self.port)
+            greeting = _greeting(self.host, self.port, implicit=self.tls is not None and self.tls.implicit)
             if greeting.startswith("220"):
                 return
             if greeting or self._process.poll() is not None or time.monotonic() > end:
@@ -168,10 +194,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def why_missing(software: str) -> str | None:
+def why_missing(software: str, *, tls: bool = False) -> str | None:
     """Say what is missing to run that server, or None."""
     if software == "pyftpdlib":
-        return None
+        return "pyftpdlib is run without TLS" if tls else None
+    if tls and software == "proftpd" and _proftpd_modules() is None:
+        return "mod_tls of proftpd is missing: neither installed nor unpacked by scripts/test in .cache/servers"
     if shutil.which(software, path=_search_path()) is None:
         return f"{software} is missing: neither installed nor unpacked by scripts/test in .cache/servers"
     if software == "pure-ftpd" and os.uname().machine not in SET_USER_CALLS:
@@ -185,6 +213,7 @@ def vsftpd(
     use_localtime: bool = False,
     tz: str | None = None,
     max_clients: int | None = None,
+    tls: ServerTls | None = None,
     extra: Sequence[str] = (),
 ) -> RealServer:
     """Return a vsftpd: LIST only, times in UTC unless `use_localtime`, then in `tz` (as in $TZ).
@@ -192,7 +221,7 @@ def vsftpd(
     Its users come from PAM, which only root can change; so it is an anonymous login with a password from a list.
     `extra`: lines for its configuration, such as anon_max_rate=1000.
     """
-    server = RealServer("vsftpd", directory, tz)
+    server = RealServer("vsftpd", directory, tz, tls=tls)
     server.user = "anonymous"
     (directory / "vsftpd.passwords").write_text(PASSWORD + "\n")
     account = pwd.getpwuid(os.getuid()).pw_name
@@ -222,10 +251,23 @@ def vsftpd(
         """
 
     def arguments(port: int) -> Sequence[str]:
-        return [_configuration(directory / "vsftpd.conf", settings, f"listen_port={port}", *extra)]
+        lines = [f"listen_port={port}", *_vsftpd_tls(tls), *extra]
+        return [_configuration(directory / "vsftpd.conf", settings, *lines)]
 
     server.arguments = arguments
     return server
+
+
+def _vsftpd_tls(tls: ServerTls | None) -> list[str]:
+    """Require TLS, with the session reuse that vsftpd requires by default."""
+    if tls is None:
+        return []
+    lines = ["ssl_enable=YES", "allow_anon_ssl=YES", "force_anon_logins_ssl=YES", "force_anon_data_ssl=YES"]
+    lines += ["require_ssl_reuse=YES", "ssl_ciphers=HIGH", f"rsa_cert_file={tls.both}"]
+    lines += [f"implicit_ssl={'YES' if tls.implicit else 'NO'}"]
+    if tls.client_ca is not None:
+        lines += ["ssl_request_cert=YES", "require_cert=YES", "validate_cert=YES", f"ca_certs_file={tls.client_ca}"]
+    return lines
 
 
 def proftpd(
@@ -235,13 +277,14 @@ def proftpd(
     times_gmt: bool = True,
     tz: str | None = None,
     max_clients: int | None = None,
+    tls: ServerTls | None = None,
     extra: Sequence[str] = (),
 ) -> RealServer:
     """Return a proftpd: MLSD unless switched off; LIST in UTC unless `times_gmt` is off, then in `tz` (as in $TZ).
 
     `extra`: lines for its configuration.
     """
-    server = RealServer("proftpd", directory, tz)
+    server = RealServer("proftpd", directory, tz, tls=tls)
     account = pwd.getpwuid(os.getuid())
     passwd = directory / "proftpd.passwd"
     passwd.write_text(f"{server.user}:{PASSWORD_HASH}:{account.pw_uid}:{account.pw_gid}::{server.root}:/bin/sh\n")
@@ -268,24 +311,48 @@ def proftpd(
         SystemLog {directory}/proftpd.system.log
         PidFile {directory}/proftpd.pid
         ScoreboardFile {directory}/proftpd.scoreboard
-        ModulePath {directory}
+        ModulePath {_proftpd_modules() if tls else directory}
         TimesGMT {"on" if times_gmt else "off"}
         {f"MaxClients {max_clients}" if max_clients else ""}
         """
 
     def arguments(port: int) -> Sequence[str]:
-        lines = [f"Port {port}", *([] if mlsd else no_mlsd), *extra]
+        lines = [f"Port {port}", *([] if mlsd else no_mlsd), *_proftpd_tls(tls), *extra]
         return ["--nodaemon", "--config", _configuration(directory / "proftpd.conf", settings, *lines)]
 
     server.arguments = arguments
     return server
 
 
+def _proftpd_tls(tls: ServerTls | None) -> list[str]:
+    """Require TLS for control and data, all else by default: that requires session reuse."""
+    if tls is None:
+        return []
+    lines = ["LoadModule mod_tls.c", "TLSEngine on", "TLSRequired on", "TLSLog /dev/null"]
+    lines += [f"TLSECCertificateFile {tls.both}", f"TLSECCertificateKeyFile {tls.both}"]
+    lines += [f"TLSProtocol {tls.version.replace('TLSv1.0', 'TLSv1')}"] if tls.version else []
+    lines += ["TLSOptions UseImplicitSSL"] if tls.implicit else []
+    lines += [f"TLSCACertificateFile {tls.client_ca}", "TLSVerifyClient on"] if tls.client_ca else []
+    return lines
+
+
+def _proftpd_modules() -> Path | None:
+    """Return where mod_tls is, which Debian has in a package of its own."""
+    places = (UNPACKED / "usr/lib/proftpd", Path("/usr/lib/proftpd"))
+    return next((place for place in places if (place / "mod_tls.so").exists()), None)
+
+
 def pureftpd(
-    directory: Path, *, tz: str | None = None, max_clients: int | None = None, extra: Sequence[str] = ()
+    directory: Path,
+    *,
+    tz: str | None = None,
+    max_clients: int | None = None,
+    tls: ServerTls | None = None,
+    extra: Sequence[str] = (),
 ) -> RealServer:
     """Return a pure-ftpd: MLSD, and listings cut at 10,000 entries. `extra`: options for its command line."""
-    server = RealServer("pure-ftpd", directory, tz, keep_user=True)
+    assert tls is None or not tls.implicit, "pure-ftpd has no implicit TLS"
+    server = RealServer("pure-ftpd", directory, tz, keep_user=True, tls=tls)
     users, database = directory / "pureftpd.passwd", directory / "pureftpd.pdb"
     # It insists on an account that is not root's, but cannot change to it: the one who runs the tests owns the files.
     uid = os.getuid() or 65534
@@ -294,6 +361,7 @@ def pureftpd(
     subprocess.run([_find("pure-pw"), "mkdb", database, "-f", users], env=_environment(), check=True, timeout=10)
     options = ["-4", "-E", "-H", "-u", "1", "-l", f"puredb:{database}", "-g", f"{directory}/pureftpd.pid"]
     options += ["-c", str(max_clients or 100), "-C", str(max_clients or 100)]
+    options += ["-Y", "3", "-2", str(tls.both)] if tls else []  # 3: data too, which clients must ask for
 
     server.arguments = lambda port: [*options, "-S", f"{server.host},{port}", *extra]
     return server
@@ -322,10 +390,25 @@ def _environment() -> dict[str, str]:
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": os.pathsep.join(libraries)}
 
 
-def _greeting(host: str, port: int) -> str:
+def _only_tls(directory: Path, tls: ServerTls | None) -> dict[str, str]:
+    """Return the environment in which OpenSSL speaks one version only: vsftpd and pure-ftpd have no switch for it."""
+    if tls is None or tls.version is None:
+        return {}
+    lines = ["openssl_conf = all", "[all]", "ssl_conf = ssl", "[ssl]", "system_default = only", "[only]"]
+    lines += [f"MinProtocol = {tls.version}", f"MaxProtocol = {tls.version}", "CipherString = DEFAULT@SECLEVEL=0"]
+    return {"OPENSSL_CONF": _configuration(directory / "openssl.cnf", "", *lines)}
+
+
+def _greeting(host: str, port: int, *, implicit: bool = False) -> str:
     """Return the first line that the server says, '' while nobody listens."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     try:
         with socket.create_connection((host, port), timeout=START_LIMIT_SECS) as connection:
-            return connection.recv(1000).decode(errors="replace").strip()
+            if implicit:
+                connection = context.wrap_socket(connection)
+            with connection:
+                return connection.recv(1000).decode(errors="replace").strip()
     except (ConnectionRefusedError, ConnectionResetError):
         return ""
