@@ -45,6 +45,8 @@ RECORDS: dict[str, str] = {
     "HEARTBEAT": "state= poll_age_secs= staged= failed=: the loop is alive; a WARNING when it is overdue, and with "
     "error= when it cannot say",
     "MAYBETWICE": "name= reason=: this file may have been handed over before",
+    "CLOCKMOVED": "shift_secs= files= compared=: the server's clock or zone moved under so many files that are not "
+    "fetched again; so many of them were compared, and the rest taken for the same",
     "NAMESREFUSED": "reason= count= example=: so many listed names cannot be those of files here, and are skipped",
     "LISTINGENDED": "reply=: the server broke off the listing with this reply; what came before it is used",
     "DIRECTORYFAILED": "name= reason=: a directory below the remote directory could not be listed",

@@ -2,8 +2,9 @@
 
 A version is new when it is *different* from every kept version of its name, not when it is newer. Sizes differ when
 both are exact and unequal. A stamp is the interval [t, t + precision); two stamps of one clock agree when they overlap,
-so a listing that drops the time of day after six months changes nothing. Stamps of different clocks are not compared:
-such a file counts as changed.
+so a listing that drops the time of day after six months changes nothing. Stamps that are apart by what a change of the
+server's zone, or an unknown zone, can do (a multiple of 15 minutes up to 26 h) are *doubtful*: an hourly rewritten file
+of fixed size looks just like that, so neither "same" nor "new" is believed; `doubts` finds out.
 
 Must not: read clocks, settings or the journal. `now` is wall time in epoch seconds, given by the caller.
 """
@@ -40,6 +41,12 @@ CAREFUL_BYTES = 64 * 1024 * 1024
 
 OLD_STAMP_SECS = 26 * 3600
 """A stamp that ended this long ago is over in every time zone (-12 h to +14 h), whatever zone the server prints."""
+
+ZONE_STEP_SECS = 900
+"""Time zones differ from UTC by multiples of a quarter of an hour."""
+
+DOUBTFUL_MAX = 20_000
+"""Doubtful files planned in one poll: a moved clock casts doubt on all there are, and each is kept until settled."""
 
 _PLAIN_NAME = re.compile(rb"[^/\0\r\n.][^/\0\r\n]{0,254}")
 
@@ -100,18 +107,65 @@ def unsafe_reason(name: bytes) -> str | None:
 
 
 def same_version(seen: RemoteFile, version: Version) -> bool:
-    """Say whether what a server shows is the version that a row holds (rules 1, 2 and 6 of identity)."""
-    if seen.size is not None and version.size >= 0 and seen.size != version.size:
+    """Say whether what a server shows is the version that a row holds: equal sizes, and stamps of one clock agree."""
+    if _sizes_differ(seen, version):
         return False
     if version.utc_stamp is None and version.local_stamp is None or seen.stamp is None:
         # Without a time on either side (name, size) decides; without a size too there is nothing in which it differs,
         # and to deliver it at every poll would be no better.
         return True
-    if seen.clock is Clock.UTC:
-        stamp, precision = version.utc_stamp, version.utc_precision
-    else:
-        stamp, precision = version.local_stamp, version.local_precision
+    stamp, precision = _stamp_on(seen.clock, version)
     return stamp is not None and _overlap(seen.stamp, seen.precision, stamp, precision)
+
+
+def _sizes_differ(seen: RemoteFile, version: Version) -> bool:
+    return seen.size is not None and version.size >= 0 and seen.size != version.size
+
+
+def _stamp_on(clock: Clock, version: Version) -> tuple[int | None, int]:
+    if clock is Clock.UTC:
+        return version.utc_stamp, version.utc_precision
+    return version.local_stamp, version.local_precision
+
+
+def shifts(seen: RemoteFile, version: Version) -> tuple[int, int] | None:
+    """Return the seconds, from and to, by any of which the row's clock has to be moved for its stamp to agree with
+    what is seen. The row's stamp is the one of the same clock where it has one, else of the other.
+
+    None when either has no stamp. Both ends included; a range of more than 119 s comes from a day without a time.
+    """
+    stamp, precision = _stamp_on(seen.clock, version)
+    if stamp is None:
+        stamp, precision = _stamp_on(Clock.LOCAL if seen.clock is Clock.UTC else Clock.UTC, version)
+    if stamp is None or seen.stamp is None:
+        return None
+    apart = seen.stamp - stamp
+    return apart - precision + 1, apart + seen.precision - 1
+
+
+def zone_shift(seen: RemoteFile, version: Version) -> int | None:
+    """Return the least change of zone that makes a row's version of what is seen; None when there is none (rule 4).
+
+    0 is an answer for stamps of different clocks only: those of one clock that agree as they are make it the same.
+    """
+    found = None if _sizes_differ(seen, version) else shifts(seen, version)
+    if found is None:
+        return None
+    return least_shift(*found)
+
+
+def is_doubtful(seen: RemoteFile, version: Version) -> bool:
+    """Say whether only a moved or an unknown clock may stand between what is seen and a kept version."""
+    return not same_version(seen, version) and zone_shift(seen, version) is not None
+
+
+def least_shift(low: int, high: int) -> int | None:
+    """Return the multiple of a quarter of an hour nearest to 0 in [low, high], None when none is within 26 h."""
+    if low <= 0 <= high:
+        return 0
+    steps = -(-low // ZONE_STEP_SECS) if low > 0 else high // ZONE_STEP_SECS
+    shift = steps * ZONE_STEP_SECS
+    return shift if low <= shift <= high and abs(shift) <= OLD_STAMP_SECS else None
 
 
 def same_look(first: RemoteFile, second: RemoteFile) -> bool:
@@ -207,14 +261,15 @@ def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: 
         return
     # At most one row of a name is unfinished; a version that replaces it before it was delivered takes it over.
     opened = version or next((row for row in versions if row.state not in FINISHED), None)
-    candidate = Candidate(file, opened, version is not None, tuple(versions))
+    doubts = tuple(row for row in versions if row.state in FINISHED and is_doubtful(file, row))
+    candidate = Candidate(file, opened, version is not None, tuple(versions), doubts)
     if version is not None and version.state is State.ARRIVED:
         plan.names.add(file.name)
         plan.settle.append(candidate)
     elif version is not None and is_backing_off(version.next_try, now):
         plan.skip("backing-off", file.name)
-    elif len(plan.fetch) >= PLAN_MAX:
+    elif len(plan.doubtful if doubts else plan.fetch) >= (DOUBTFUL_MAX if doubts else PLAN_MAX):
         plan.skip(LEFT, file.name)
     else:
         plan.names.add(file.name)
-        plan.fetch.append(candidate)
+        (plan.doubtful if doubts else plan.fetch).append(candidate)

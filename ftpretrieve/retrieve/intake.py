@@ -10,16 +10,20 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ftpretrieve.logs import record
-from ftpretrieve.retrieve.decide import back_off_secs, is_at_rest, same_look, same_version
+from ftpretrieve.retrieve.decide import back_off_secs, is_at_rest, is_old, same_look, same_version
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.records import (
     FINISHED,
+    SECOND,
+    UNKNOWN,
     Arrived,
     Candidate,
     Clock,
     Failed,
+    Plan,
     PollResult,
     RemoteFile,
+    Restamp,
     Staged,
     State,
     Version,
@@ -40,6 +44,10 @@ class Intake:
         self._journal, self._staging, self._publisher = mailbox.journal, mailbox.staging, mailbox.publisher
         self._rules, self._log, self._now = mailbox.rules, mailbox.log, mailbox.now
         self._result = result
+        # Doubtful files by the row they were held against: proved equal by their UTC time, by content, or to differ.
+        self.asked: set[int] = set()
+        self.compared: set[int] = set()
+        self.differed: set[int] = set()
 
     # -- before the download ------------------------------------------------------------------------------------
 
@@ -64,13 +72,22 @@ class Intake:
         if item.file.size is not None and look.size is not None and look.size != item.file.size:
             self.still_changing(item)
             return False
-        # The look may be on the better clock: rewritten between the last listing and its look, a version that is
-        # known by its UTC stamp is listed under a new local one.
+        # The look may be on the better clock: rewritten between the last listing and its look, or listed by a server
+        # whose zone was moved, a version that is known by its UTC stamp is listed under a new local one.
         twin = next((row for row in item.known if row.state in FINISHED and same_version(look, row)), None)
         if twin is not None and look.stamp is not None:
-            self._journal.restamp(twin.id, item.file, self._now())
+            begun = item.version if item.version and item.version.state not in FINISHED else None
+            self._known_again(twin, item.file, look, begun.id if begun else None)
+            self.asked.add(twin.id)
             return False
         return True
+
+    def _known_again(self, row: Version, file: RemoteFile, look: RemoteFile, begun: int | None) -> None:
+        """Note that a kept version is listed under another stamp now; the row `begun` for it is not needed."""
+        other = (look.stamp, look.precision) if look.clock is not file.clock else UNKNOWN
+        recheck = file.precision > SECOND and not is_old(file, self._now())
+        self._journal.restamp([Restamp(row.id, file, recheck, other)], self._now(), forget=begun)
+        self._result.skipped += 1
 
     def _wanted(self, item: Candidate, look: RemoteFile, id: int, looked_at: float) -> Wanted:
         row = item.version if item.same else None
@@ -86,7 +103,21 @@ class Intake:
             at_rest=at_rest,
             partial=partial,
             partial_bytes=row.partial_bytes if row and partial else 0,
+            doubts=item.doubts,
         )
+
+    def resume(self, plan: Plan, listed_at: float, *, listing_is_look: bool) -> list[Arrived]:
+        """Return what arrived in earlier sessions and can have its second look; the rest is planned to be fetched."""
+        for row in plan.outdated:
+            self.forget(row)
+        found = []
+        for item in plan.settle:
+            arrived = self.kept(item, listed_at, listing_is_look=listing_is_look)
+            if arrived is None:
+                plan.fetch.append(item)
+            else:
+                found.append(arrived)
+        return found
 
     def kept(self, item: Candidate, listed_at: float, *, listing_is_look: bool) -> Arrived | None:
         """Return a file that arrived in an earlier session and is still listed the same, to wait for its second look.
@@ -105,7 +136,15 @@ class Intake:
                 return None
             first = RemoteFile(item.file.name, item.file.kind, row.size, row.utc_stamp, row.utc_precision, Clock.UTC)
         at_rest = not row.recheck
-        wanted = Wanted(row.id, item.file, first, listed_at, polls_changing=row.polls_changing, at_rest=at_rest)
+        wanted = Wanted(
+            row.id,
+            item.file,
+            first,
+            listed_at,
+            polls_changing=row.polls_changing,
+            at_rest=at_rest,
+            doubts=item.doubts,
+        )
         staged, inode, digest, received = held
         return Arrived(wanted, staged, received, inode, digest)
 
@@ -137,11 +176,28 @@ class Intake:
             elif item.wanted.recheck_of == item.digest:
                 self._journal.rechecked(item.wanted.id)
                 self._discard(item)
-            else:
+            elif not self._is_kept_content(item):
                 id = self._row_of(item)
                 if not self._is_rejected(item, id):
                     finished.append(self._staged(item, id, second))
         return finished
+
+    def _is_kept_content(self, item: Arrived) -> bool:
+        """Say whether a doubtful download is a kept version after all; its row then takes the new stamp."""
+        wanted = item.wanted
+        if not wanted.doubts:
+            return False
+        twin = next((row for row in wanted.doubts if row.digest == item.digest), None)
+        if twin is None:
+            self.differed.update(row.id for row in wanted.doubts)
+            if not any(row.digest for row in wanted.doubts):
+                reason = "its time differs by what a moved clock does, and there is no content to compare with"
+                self._log.warning(record("MAYBETWICE", name=wanted.file.name, reason=reason))
+            return False
+        self._known_again(twin, wanted.file, wanted.first, wanted.id)
+        self.compared.add(twin.id)
+        self._discard(item)
+        return True
 
     def _row_of(self, item: Arrived) -> int:
         """Return the row of a finished download: its own, or a new one for a rewrite that a recheck has found."""

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Sequence
 from ftpretrieve.errors import ConfigError
 from ftpretrieve.retrieve.journal_file import JournalFile, from_column, to_column, translated
 from ftpretrieve.retrieve.records import (
-    SECOND,
+    UNCHANGED,
     Arrived,
     Candidate,
     Clock,
     RemoteFile,
+    Restamp,
     Staged,
     State,
     Version,
@@ -159,15 +160,29 @@ class Journal(JournalFile):
                 count += 1
         return count
 
-    def restamp(self, id: int, file: RemoteFile, now: float) -> None:
-        """Let a row take the stamp under which its version is listed now; a coarse one is to be asked about again."""
-        column = "utc" if file.clock is Clock.UTC else "local"
-        with self.transaction():
-            self.db.execute(
-                f"UPDATE {self.table} SET {column}_stamp = ?, {column}_precision = ?, recheck = ?, looked_at = ?"
-                " WHERE id = ?",
-                (file.stamp, file.precision, file.precision > SECOND, now, id),
-            )
+    def restamp(self, restamps: Iterable[Restamp], now: float, *, forget: int | None = None) -> None:
+        """Let rows take the stamps under which their versions are listed now, and drop the row `forget` that was begun
+        for a download which proved to be one of them.
+
+        One commit: were the row dropped alone, a crash would only cost another download; were it kept, it would be a
+        version that never was.
+        """
+        with self.transaction(doing="note a moved clock"):
+            if forget is not None:
+                self.db.execute(f"DELETE FROM {self.table} WHERE id = ?", (forget,))
+            for item in restamps:
+                on_listing, other = ("utc", "local") if item.file.clock is Clock.UTC else ("local", "utc")
+                best = item.file.stamp if on_listing == "utc" else item.other[0]
+                self.db.execute(
+                    f"UPDATE {self.table} SET {on_listing}_stamp = ?, {on_listing}_precision = ?, recheck = ?,"
+                    " looked_at = ?, mtime = coalesce(?, mtime) WHERE id = ?",
+                    (item.file.stamp, item.file.precision, item.recheck, now, best, item.id),
+                )
+                if item.other != UNCHANGED:
+                    self.db.execute(
+                        f"UPDATE {self.table} SET {other}_stamp = ?, {other}_precision = ? WHERE id = ?",
+                        (*item.other, item.id),
+                    )
 
     def supersede(self, id: int, file: RemoteFile, now: float) -> int:
         """End a recheck that found another version under the same listed stamp: give that one a row and return its id.
@@ -365,6 +380,11 @@ class Journal(JournalFile):
         value = self.meta("last_poll")
         return None if value is None else float(value)
 
+    def last_complete(self) -> float | None:
+        """Return the wall time of the last listing of this directory that was beyond doubt, or None."""
+        value = self.meta(f"complete:{self._directory!r}")
+        return None if value is None else float(value)
+
     def last_listed(self) -> int:
         """Return how many entries the directory had in its last listing, 0 when there was none."""
         return int(str(self.meta(f"listed:{self._directory!r}") or 0))
@@ -385,6 +405,7 @@ class Journal(JournalFile):
             )
             if not absence_counts:
                 return
+            self.set_meta(f"complete:{self._directory!r}", now)
             self.db.execute(
                 f"UPDATE {self.table} SET missing_since = coalesce(missing_since, ?),"
                 f" missing_polls = missing_polls + 1 WHERE missing_polls < ? AND {mine.format('NOT')}",

@@ -95,7 +95,7 @@ def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:
             print(f"ftpretrieve: {text}", file=sys.stderr)
         remote = held.enter_context(_session(conf, log))
         for plan in _decided(conf, journal, remote, time.time()):
-            for candidate in plan.fetch:
+            for candidate in (*plan.fetch, *plan.doubtful):
                 print(_shown(candidate, as_json), file=out)
             for candidate in plan.settle:
                 skipped.skip("arrived-already", candidate.file.name)
@@ -127,7 +127,7 @@ def mark_seen(
         held.callback(mailbox.journal.close)
         remote = held.enter_context(_session(conf, log))
         for plan in _decided(conf, mailbox.journal, remote, math.inf):
-            marked = [item for item in (*plan.fetch, *plan.settle) if matches(item.file.name)]
+            marked = [item for item in (*plan.fetch, *plan.doubtful, *plan.settle) if matches(item.file.name)]
             count += mailbox.journal.mark_seen(marked, time.time())
         suspect = remote.listing.suspect
     print(json.dumps({"marked": count}) if as_json else f"marked {count} as seen", file=out)

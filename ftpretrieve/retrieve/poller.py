@@ -9,15 +9,18 @@ a poll (its limit, a stop, the server), what has settled is published and what h
 Must not: know FTP, SQL or local paths; wait otherwise than on `stop`; decide when the next poll is (`service`).
 """
 
+from collections.abc import Sequence
+
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.absence import close_listing
 from ftpretrieve.retrieve.decide import LEFT, UNSAFE, decide
+from ftpretrieve.retrieve.doubts import Doubts
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.recheck import Rechecks
-from ftpretrieve.retrieve.records import Arrived, Failed, Plan, PollResult, State, Tick
+from ftpretrieve.retrieve.records import Arrived, Candidate, Failed, Plan, PollResult, State, Tick
 from ftpretrieve.retrieve.remote import Remote
 from ftpretrieve.retrieve.rounds import Rounds
 from ftpretrieve.retrieve.waiting import Waiting
@@ -53,8 +56,9 @@ class Poller:
             self._mailbox.staging.claim_unowned(self._journal.journal_id)
             self._publisher.recover()
             plan = self.plan()
+            doubts = Doubts(self._mailbox, self._remote, self._intake, self._result)
             close_listing(self._mailbox, self._remote.listing)
-            self._fetch(plan)
+            self._fetch(plan, doubts)
         except (SessionExpired, RemoteUnavailable, RemoteRefused, StorageError) as error:
             self._result.error = error
         finally:
@@ -90,21 +94,20 @@ class Poller:
             )
         return plan
 
-    def _fetch(self, plan: Plan) -> None:
-        for row in plan.outdated:
-            self._intake.forget(row)
-        for item in plan.settle:
-            arrived = self._intake.kept(item, self._listed_at, listing_is_look=self._remote.listing_is_look)
-            if arrived is None:
-                plan.fetch.append(item)
-            else:
-                self._waiting.add(arrived)
+    def _fetch(self, plan: Plan, doubts: Doubts) -> None:
+        for arrived in self._intake.resume(plan, self._listed_at, listing_is_look=self._remote.listing_is_look):
+            self._waiting.add(arrived)
         rechecks = Rechecks(self._mailbox, self._remote, self._intake)
         plan.fetch.extend(rechecks.ask(plan.recheck))
-        self._result.left = len(plan.fetch) + plan.skipped.get(LEFT, 0)
+        self._result.left = len(plan.fetch) + len(plan.doubtful) + plan.skipped.get(LEFT, 0)
+        self._download([*plan.fetch, *doubts.first(plan.doubtful)], rechecks)
+        self._download(doubts.rest())
+
+    def _download(self, candidates: Sequence[Candidate], rechecks: Rechecks | None = None) -> None:
+        """Download these files, and wait until each has had its second look."""
         rounds = Rounds(self._mailbox, self._remote, self._intake, self._result, self._wait_until, self._listed_at)
         session, full = None, None
-        for wanted in rounds.of(plan.fetch, rechecks):
+        for wanted in rounds.of(candidates, rechecks):
             try:
                 self._mailbox.staging.check_room()
             except StorageError as error:

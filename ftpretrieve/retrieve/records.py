@@ -125,7 +125,8 @@ class Wanted:
     `first` is the listed entry itself where the listing is the look. `first_at` is the monotonic second at which that
     look had ended. `at_rest` says whether the version cannot be rewritten under the same listed stamp any more.
     `partial` is the staged path of a beginning of the same version that is worth resuming.
-    `recheck_of` is the digest that a second download of a delivered version is compared with.
+    `recheck_of` is the digest that a second download of a delivered version is compared with. `doubts` are the kept
+    versions that this one may be, under a clock that was moved: equal content means that it is.
     """
 
     id: int
@@ -138,6 +139,7 @@ class Wanted:
     partial: bytes | None = None
     partial_bytes: int = 0
     recheck_of: str | None = None
+    doubts: tuple[Version, ...] = ()
 
     @property
     def size(self) -> int | None:
@@ -220,6 +222,7 @@ class Plan:
     fetch: list["Candidate"] = field(default_factory=list)
     settle: list["Candidate"] = field(default_factory=list)
     recheck: list["Candidate"] = field(default_factory=list)
+    doubtful: list["Candidate"] = field(default_factory=list)
     outdated: list[Version] = field(default_factory=list)
     names: set[bytes] = field(default_factory=set)
     skipped: dict[str, int] = field(default_factory=dict)
@@ -242,13 +245,30 @@ class Candidate:
     """A listed file with the row it belongs to, None for a name without an unfinished row.
 
     `same` says whether that row holds this very version; otherwise the version takes the row over. `known` has all
-    rows of the name, newest first.
+    rows of the name, newest first. `doubts` are those of them that it equals but for a moved or an unknown clock.
     """
 
     file: RemoteFile
     version: Version | None
     same: bool = False
     known: tuple[Version, ...] = ()
+    doubts: tuple[Version, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Restamp:
+    """A kept version that is listed under other stamps now: the row's id, the listed entry, and what becomes of the
+    stamp (seconds, precision) that the row holds on the clock which did not print the listing."""
+
+    id: int
+    file: RemoteFile
+    recheck: bool
+    other: tuple[int | None, int]
+
+
+UNKNOWN: tuple[int | None, int] = (None, 0)
+UNCHANGED: tuple[int | None, int] = (None, -1)
+"""For `Restamp.other`: nothing is known on that clock any more; what the row holds stays true."""
 
 
 class Outcome(StrEnum):

@@ -41,7 +41,7 @@ class Rounds:
         self._monotonic, self._settle_secs = mailbox.monotonic, mailbox.rules.settle_secs
         self._wait_until, self._listed_at = wait_until, listed_at
 
-    def of(self, candidates: Sequence[Candidate], rechecks: Rechecks) -> Iterator[list[Wanted]]:
+    def of(self, candidates: Sequence[Candidate], rechecks: Rechecks | None) -> Iterator[list[Wanted]]:
         """Yield what to download, with rows and first looks: the plain files first, fewest attempts first, then those
         that need two looks before, then second downloads of delivered versions."""
         ordered = sorted(candidates, key=lambda item: item.version.attempts if item.version else 0)
@@ -53,7 +53,7 @@ class Rounds:
             yield from self._round(part, *self._first_look(part))
         if careful:
             yield from self._round(*self._unchanging(careful))
-        if rechecks.downloads:
+        if rechecks is not None and rechecks.downloads:
             looks, looked_at = self._first_look(rechecks.downloads)
             yield rechecks.wanted(looks, looked_at)
 
