@@ -398,7 +398,7 @@ def test_a_symbolic_link_planted_below_the_sync_directory_is_not_followed(tmp_pa
             talk.reply("250 ok")
 
         def listing(talk: Conversation, _: str) -> None:
-            talk.send(rows[here[0]], "list")
+            talk.send(rows[here[0]])
 
         server.files[b"sub/x"] = (EVIL, OLD)
         server.scripts.update(CWD=change, MLSD=listing)

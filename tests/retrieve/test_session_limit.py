@@ -44,9 +44,9 @@ def delivered(tmp_path: Path) -> dict[bytes, str]:
 EXPECTED = {name: hashlib.sha256(content).hexdigest() for name, (content, _) in FILES.items()}
 
 SILENT = [
-    "greeting",
-    "user",
-    "pass",
+    "silent-greeting",
+    "silent-user",
+    "silent-pass",
     "list-before-data",
     "list-mid-data",
     "list-no-226",
