@@ -36,14 +36,12 @@ from ftpretrieve.retrieve.records import (
 from ftpretrieve.retrieve.remote import Remote
 
 MANY = 100
-"""Files doubtful by one same shift, above which a few speak for all: nobody rewrites so many by exactly that."""
+"""Files doubtful by one same shift, above which a few speak for all and CLOCKMOVED tells of it: nobody rewrites so many
+by exactly that."""
 
 SAMPLES = 5
 SAMPLES_LEAST = 3
 """Files that are compared for a group, and how many must really have been, when others vanished or failed."""
-
-TOLD_FROM = 5
-"""Files by one same shift from which on CLOCKMOVED tells of it: fewer may be chance."""
 
 
 @dataclass(slots=True)
@@ -101,7 +99,7 @@ class Doubts:
         same = self._intake.asked | self._intake.compared
         held = set(map(id, group.held))
         files = sum(id(item) in held or bool(_rows(item) & same) for item in group.members)
-        if group.one_clock and files >= TOLD_FROM:
+        if group.one_clock and files > MANY:
             compared = files - len(group.held)
             self._log.warning(record("CLOCKMOVED", shift_secs=group.shift, files=files, compared=compared))
 
