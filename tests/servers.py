@@ -405,10 +405,8 @@ def _greeting(host: str, port: int, *, implicit: bool = False) -> str:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     try:
-        with socket.create_connection((host, port), timeout=START_LIMIT_SECS) as connection:
-            if implicit:
-                connection = context.wrap_socket(connection)
-            with connection:
-                return connection.recv(1000).decode(errors="replace").strip()
+        connection = socket.create_connection((host, port), timeout=START_LIMIT_SECS)
+        with context.wrap_socket(connection) if implicit else connection as spoken:
+            return spoken.recv(1000).decode(errors="replace").strip()
     except (ConnectionRefusedError, ConnectionResetError):
         return ""

@@ -30,6 +30,7 @@ HOMES = {
     "psutil": ["ftpretrieve.system"],
     "rich": ["ftpretrieve.retrieve.progress"],
     "ftplib": ["ftpretrieve.retrieve.ftp*"],
+    "ssl": ["ftpretrieve.retrieve.ftp*"],
     "sqlite3": ["ftpretrieve.files", "ftpretrieve.retrieve.journal*", "ftpretrieve.retrieve.doctor*"],
     "subprocess": ["ftpretrieve.command"],
 }

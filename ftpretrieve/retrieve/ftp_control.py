@@ -8,13 +8,16 @@ taken from the session's deadline. Must not: decide whether to try again, or kno
 import ftplib
 import select
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import TextIO, cast
 
 from ftpretrieve.errors import LoginRefused, RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.retrieve.ftp_data import DataOpener, Network
 from ftpretrieve.retrieve.ftp_sockets import Sockets, shown
+from ftpretrieve.retrieve.ftp_tls import PlainLines, Tls, TlsFailed, explain
 
 WIRE = "latin-1"
 """Maps bytes to text one to one; ftplib wants text."""
@@ -32,19 +35,27 @@ rest. One command at a time works there, so waiting longer would only eat up the
 BEGINNINGS = 10
 """Replies of one transfer that say that it begins."""
 
+IMPLICIT_PORT = 990
+"""The port of FTPS that begins with TLS: somebody who does not would wait for a greeting. Source: IANA, `ftps`."""
+
 QUIT_SECS = 0.5
 """What a goodbye may take: nobody is helped by waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where to log in, and how long a silence on one connection is borne (`silence_secs`)."""
+    """Where to log in, and how long a silence on one connection is borne (`silence_secs`).
+
+    With `tls` neither the password nor data ever go in the clear; `implicit`: it begins with the first byte.
+    """
 
     host: str
     port: int
     user: str
     password: str = field(repr=False)
     silence_secs: float = 60.0
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    implicit: bool = False
 
     def __str__(self) -> str:
         return shown(self.host, self.port)
@@ -59,6 +70,7 @@ class Control(ftplib.FTP):
         self._account = account
         self._sockets = sockets
         self._opener = opener or DataOpener(sockets, account.silence_secs, Network())
+        self.tls: Tls | None = None
         self.stage = "connect"
         self.base = ""
 
@@ -71,11 +83,62 @@ class Control(ftplib.FTP):
         with self.step("connect"):
             self.sock = self._sockets.dial(account.host, account.port, account.silence_secs)
             self.af = self.sock.family
-            # Only a line feed ends a line: a lone CR in a server's words would count as one, and every later reply
-            # would be taken for the one before.
-            self.file = self.sock.makefile("r", encoding=WIRE, newline="\n")
+        if account.tls is None:
+            self._read_from(self.sock)
+        elif account.implicit:
+            self._begin_tls(account.tls)
+        else:
+            self.file = cast(TextIO, PlainLines(self.sock))
         with self.step("greeting"):
             self.welcome = self.getresp()
+        if account.tls is not None and not account.implicit:
+            self._ask_for_tls()
+            self._begin_tls(account.tls)
+        self._log_in(account)
+        if self.tls is not None:
+            self._protect_data()
+        with self.step("TYPE I"):
+            self.voidcmd("TYPE I")
+
+    def _read_from(self, sock: socket.socket) -> None:
+        # Only a line feed ends a line: a lone CR in a server's words would count as one, and every later reply would
+        # be taken for the one before.
+        self.file = sock.makefile("r", encoding=WIRE, newline="\n")
+
+    def _ask_for_tls(self) -> None:
+        """Have the server begin TLS, or go no further. Source: RFC 4217, section 4."""
+        with self.step("AUTH TLS"):
+            try:
+                reply = self.sendcmd("AUTH TLS")
+            except ftplib.error_perm as error:
+                fix = "have FTPS set up there; ftp_protocol = ftp would show password and files to all on the way"
+                raise TlsFailed(f"the server refuses TLS ({error}): {fix}") from error
+            if not reply.startswith(("234", "334")):
+                raise ftplib.error_proto(reply)
+            if self._has_spoken():
+                raise TlsFailed("the server spoke on in the clear after AUTH TLS: that may be somebody in between")
+
+    def _begin_tls(self, context: ssl.SSLContext) -> None:
+        assert self.sock is not None
+        with self.step("TLS"):
+            if self.file is not None:
+                self.file.close()
+            tls = Tls(context, self._account.host, self._sockets)
+            self.sock = tls.wrap_control(self.sock)
+            self._read_from(self.sock)
+            self.tls = tls
+
+    def _protect_data(self) -> None:
+        """Have data connections use TLS, or go no further. Source: RFC 4217, section 9."""
+        with self.step("PROT P"):
+            with suppress(ftplib.error_perm):  # it says nothing, and some servers do not know it
+                self.sendcmd("PBSZ 0")
+            try:
+                self.voidcmd("PROT P")
+            except ftplib.error_perm as error:
+                raise TlsFailed(f"the server refuses to protect data ({error}): have that allowed there") from error
+
+    def _log_in(self, account: Account) -> None:
         with self.step("USER"):
             reply = self.sendcmd(f"USER {_wire(account.user)}")
             if reply.startswith("3"):
@@ -83,8 +146,6 @@ class Control(ftplib.FTP):
                 reply = self.sendcmd(f"PASS {_wire(account.password)}")
             if not reply.startswith("2"):
                 raise ftplib.error_perm(reply)
-        with self.step("TYPE I"):
-            self.voidcmd("TYPE I")
 
     def enter(self, stage: str) -> None:
         """Name what is being done, for those who report it."""
@@ -102,15 +163,21 @@ class Control(ftplib.FTP):
         except (OSError, EOFError, ftplib.Error) as error:
             if self._sockets.over:
                 raise SessionExpired(self.stage) from error
-            raise RemoteUnavailable(self._told(error)) from error
+            kind = RemoteRefused if isinstance(error, TlsFailed) else RemoteUnavailable
+            raise kind(self._told(error)) from error
 
     def _told(self, error: Exception) -> str:
         if isinstance(error, EOFError):
             text = "the server closed the connection"
         elif isinstance(error, TimeoutError):
             text = "no answer in time"
+        elif isinstance(error, ssl.SSLError):
+            text = explain(error)
         else:
             text = str(error) or type(error).__name__
+        garbled = isinstance(error, ftplib.error_proto)
+        if self.stage == "greeting" and (garbled or self._account.port == IMPLICIT_PORT):
+            text = f"{text[:100]}; if TLS begins with the first byte at this port, set ftp_protocol = ftps-implicit"
         return f"{self._account}: {self.stage}: {self.masked(text)}"
 
     def masked(self, text: str) -> str:
@@ -126,6 +193,9 @@ class Control(ftplib.FTP):
     @property
     def is_stale(self) -> bool:
         """Whether the server has spoken (421) or closed while nothing was asked: such a connection is of no use."""
+        return not self.tls.is_quiet if self.tls is not None else self._has_spoken()
+
+    def _has_spoken(self) -> bool:
         assert self.sock is not None
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
@@ -161,10 +231,16 @@ class Control(ftplib.FTP):
                 self.sock.settimeout(self._sockets.deadline.at_most(self._account.silence_secs))
             if not reply.startswith("1"):
                 raise ftplib.error_reply(reply)
-            return opening.take()
+            data = opening.take()
+            return data if self.tls is None else self.tls.wrap_data(data)
         except BaseException:
             opening.close()
             raise
+
+    def leave(self, data: socket.socket) -> None:
+        """Take leave of a data connection that the server has ended; it is still to be closed."""
+        if self.tls is not None:
+            self.tls.leave_data(data)
 
     def end_transfer(self) -> str:
         """Return the reply that ends a transfer; some servers say more than once that it begins. Raises: ftplib's

@@ -6,8 +6,9 @@ Must not: know FTP.
 import errno
 import socket
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import SessionExpired
@@ -27,6 +28,9 @@ KEEP_ALIVE = (
 """The control connection is silent for as long as a download takes, and routers that translate addresses forget a
 silent connection, some after two minutes. Questions of the kernel keep it alive; a NOOP during a RETR would not do:
 some servers lose what they are sent during a transfer (measured on pure-ftpd)."""
+
+
+Taken = TypeVar("Taken", bound=socket.socket)
 
 
 def shown(host: str, port: int) -> str:
@@ -115,6 +119,14 @@ class Sockets:
         _keep_alive(sock)
         sock.settimeout(self.deadline.at_most(silence_secs))
         return sock, peer[0]
+
+    def swap(self, sock: socket.socket, make: Callable[[], Taken]) -> Taken:
+        """Let `make` return what takes the place of a socket, on the same descriptor; no abort falls in between."""
+        with self._lock:
+            self._open.discard(sock)
+            taken = make()
+            self._open.add(taken)
+        return taken
 
     def close(self, sock: socket.socket) -> None:
         """Close a socket and forget it."""
