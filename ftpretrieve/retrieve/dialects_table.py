@@ -7,9 +7,12 @@ Pure: no input or output, no clock, no settings.
 
 from ftpretrieve.retrieve.dialects import Dialect
 from ftpretrieve.retrieve.dialects_dos import DOS
+from ftpretrieve.retrieve.dialects_mainframe import MAINFRAME
 from ftpretrieve.retrieve.dialects_mlsd import MLSD
+from ftpretrieve.retrieve.dialects_systems import SYSTEMS
 from ftpretrieve.retrieve.dialects_unix import TOTAL, UNIX
+from ftpretrieve.retrieve.dialects_vms import VMS
 
-LIST_DIALECTS: tuple[Dialect, ...] = (UNIX, DOS, TOTAL)
+LIST_DIALECTS: tuple[Dialect, ...] = (UNIX, DOS, TOTAL, VMS, *MAINFRAME, *SYSTEMS)
 
 __all__ = ["LIST_DIALECTS", "MLSD"]
