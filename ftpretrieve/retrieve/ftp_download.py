@@ -10,6 +10,7 @@ import ftplib
 import hashlib
 import os
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -47,6 +48,7 @@ class Download:
         self._size = wanted.size
         self._hash = hashlib.sha256()
         self._received = 0
+        self._cut = False
         self.broken = False
 
     def run(self, progress: Progress | None) -> Arrived | Failed:
@@ -126,18 +128,9 @@ class Download:
         room_at = self._received + ROOM_BYTES
         overlap = b""
         while True:
-            try:
-                count = data.recv_into(buffer)
-            except OSError as error:
-                self.broken = True
-                reason = "no data in time" if isinstance(error, TimeoutError) else str(error)
-                return self._ended() or self._failed(reason)
-            # What arrives after an abort is not the file's, and end of file then is the abort's.
-            if self._sockets.aborted.is_set():
-                self.broken = True
-                return self._ended()
-            if not count:
-                return None
+            count = self._some(data, buffer)
+            if not count or isinstance(count, Failed):
+                return count or None
             block = buffer[:count]
             if len(overlap) < len(held):
                 overlap += bytes(block[: len(held) - len(overlap)])
@@ -155,6 +148,24 @@ class Download:
             if progress is not None:
                 progress(self._wanted.file.name, self._received, self._size)
 
+    def _some(self, data: socket.socket, buffer: memoryview) -> int | Failed:
+        """Receive some bytes; return how many, 0 at the end."""
+        try:
+            count = data.recv_into(buffer)
+        except ssl.SSLEOFError:
+            count, self._cut = 0, True
+        except OSError as error:
+            self.broken = True
+            reason = "no data in time" if isinstance(error, TimeoutError) else str(error)
+            return self._ended() or self._failed(reason)
+        # What arrives after an abort is not the file's, and end of file then is the abort's.
+        if self._sockets.aborted.is_set():
+            self.broken = True
+            return self._failed("session ended", State.DOWNLOADING)
+        if not count and not self._cut:
+            self._control.leave(data)
+        return count
+
     def _write(self, fd: int, block: memoryview) -> None:
         self._hash.update(block)
         self._received += len(block)
@@ -168,8 +179,12 @@ class Download:
             ) from error
 
     def _end(self) -> Failed | None:
-        """Read the reply that ends a transfer, and hold the count against the size."""
-        whole = self._size is None or self._received == self._size
+        """Read the reply that ends a transfer, and hold the count against the size.
+
+        A TLS connection that was ended without being closed may have been ended by anybody. Then only the count and
+        the reply, which came by TLS too, make it whole.
+        """
+        whole = self._received == self._size or self._size is None and not self._cut
         try:
             self._control.end_transfer()
         except (ftplib.error_perm, ftplib.error_temp) as error:
@@ -178,9 +193,12 @@ class Download:
         except (OSError, EOFError, ftplib.Error) as error:
             # All bytes are here and only the goodbye is missing: the second look decides.
             self.broken = True
-            if self._size is None or not whole:
+            if self._size is None or not whole or self._cut:
                 return self._ended() or self._failed(str(error) or "connection lost")
-        return None if whole else self._failed(f"incomplete: {self._received} of {self._size} bytes")
+        if whole:
+            return None
+        cut = "the TLS connection was cut" if self._cut else "incomplete"
+        return self._failed(f"{cut}: {self._received} of {'unknown' if self._size is None else self._size} bytes")
 
     # -- when it did not come -----------------------------------------------------------------------------------
 
