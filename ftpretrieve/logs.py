@@ -56,6 +56,8 @@ RECORDS: dict[str, str] = {
     "CLEANUPFAILED": "directory= reason=: a staging directory that is no longer needed could not be removed",
     "LOGINREFUSED": "attempts= wait_secs=: user and password are not taken, or there is no password; the "
     "next login comes after wait_secs, or at a reload",
+    "TLSUNVERIFIED": "host=: ftp_tls_verify = no, so anybody on the way may read and change everything; said in each "
+    "session",
     "STARTED": "pid= version= config= host= directory=: the daemon holds its locks, journal, log and port",
     "STOPPED": "reason= secs=: the daemon ended by itself or on request, or could not start",
     "JOURNALFAILED": "reason=: the journal cannot be trusted or written, so the daemon ends",

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from ftpretrieve.config import REQUIRED, ConfigFile, Key, boolean, choice, path, seconds, unquoted, whole, words
 from ftpretrieve.errors import ConfigError
-from ftpretrieve.passwords import Secret, is_sendable
+from ftpretrieve.passwords import READABLE_BY_OTHERS, Secret, is_sendable
 from ftpretrieve.units import parse_bytes
 
 SYSTEM_CONFIG = Path("/etc/ftpretrieve/ftpretrieve.conf")
@@ -29,6 +30,11 @@ RUN_DIRECTORY = Path("/run/ftpretrieve")
 
 TINY, DAY, YEAR = 0.001, 86_400, 366 * 86_400
 """Limits of durations in seconds: more than zero; what fits a socket's timeout (24 days); what fits any wait."""
+
+PROTOCOLS = {"ftp": 21, "ftps": 21, "ftps-implicit": 990}
+"""Protocols and their ports."""
+
+SCHEMES = ("ftp", "ftps", "ftpes")
 
 PRIVATE_DIRECTORY = ".ftpretrieve"
 """Default publish directory below the sync directory; the leading dot hides it from consumers' globs."""
@@ -56,10 +62,10 @@ def _is_domain_name(text: str) -> bool:
 
 
 def protocol(text: str) -> str:
-    """Parse the protocol: plain FTP, so far."""
-    if text.lower() != "ftp":
-        raise ValueError("is not supported yet; write ftp")
-    return "ftp"
+    """Parse the protocol; no near miss may be taken for a hint, since one of them has no TLS."""
+    if text.lower() not in PROTOCOLS:
+        raise ValueError("is not supported; write ftp, ftps (TLS on request) or ftps-implicit (TLS from the first byte)")
+    return text.lower()
 
 
 def table_name(text: str) -> str:
@@ -103,10 +109,22 @@ KEYS: tuple[Key, ...] = (
     Key("remote", "ftp_host", host, REQUIRED,
         "Host name or address of the server; also `ftp://user@host:port/directory`, for what has no key of its own "
         "(the directory counts from the login directory, after `//` from the root).", needs_restart=True),
-    Key("remote", "ftp_port", whole(1, 65_535), "21",
-        "Port of the server.", needs_restart=True),
+    Key("remote", "ftp_port", port, "",
+        "Port of the server; blank is 21, and 990 for `ftps-implicit`.", needs_restart=True),
     Key("remote", "ftp_protocol", protocol, "ftp",
-        "Protocol of the server: `ftp`.", needs_restart=True),
+        "Protocol: `ftp`; `ftps`, which asks for TLS before it logs in; or `ftps-implicit`, which begins with TLS.",
+        needs_restart=True),
+    Key("remote", "ftp_tls_verify", boolean, "yes",
+        "Whether the server's certificate must be trusted and be for `ftp_host`: yes or no, which lets anybody between "
+        "read and change everything, and is warned of in each session."),
+    Key("remote", "ftp_ca_file", path, "",
+        "File with the certificates that are trusted, an authority's or the server's own; blank: those of the system."),
+    Key("remote", "ftp_client_cert", path, "",
+        "File with our certificate, where the server wants one."),
+    Key("remote", "ftp_client_key", path, "",
+        "File with its private key, which others must not be able to read; blank when that is in `ftp_client_cert`."),
+    Key("remote", "ftp_client_key_passphrase", secret, "",
+        "Passphrase of that key, written like `ftp_password`; blank for none.", secret=True),
     Key("remote", "ftp_user", unquoted, REQUIRED,
         "User name at the server.", needs_restart=True),
     Key("remote", "ftp_password", Secret, REQUIRED,
@@ -198,6 +216,11 @@ class AppConf:
     ftp_host: str
     ftp_port: int
     ftp_protocol: str
+    ftp_tls_verify: bool
+    ftp_ca_file: Path | None
+    ftp_client_cert: Path | None
+    ftp_client_key: Path | None
+    ftp_client_key_passphrase: Secret | None
     ftp_user: str
     ftp_password: Secret
     ftp_remote_directory: str
@@ -234,6 +257,7 @@ class AppConf:
 
     def __init__(self, config_file: str | os.PathLike[str]) -> None:
         file, values = _values(config_file)
+        _check_tls(file, values)
         _check_directories(file, values)
         file.finish()
         self._take(file, values)
@@ -260,6 +284,7 @@ class AppConf:
 
     def _take(self, file: ConfigFile, values: dict[str, Any]) -> None:
         values["config_file"] = file.path
+        values["ftp_port"] = values["ftp_port"] or PROTOCOLS.get(values["ftp_protocol"])
         values["publish_directory"] = values["publish_directory"] or values["sync_directory"] / PRIVATE_DIRECTORY
         values["daemon_pid"] = values["daemon_pid"] or default_pid_file(file.path, values["journal_file_name"].parent)
         for name, value in values.items():
@@ -350,13 +375,16 @@ def _spread_url(file: ConfigFile) -> None:
     if not given_host or parts.query or parts.fragment:
         return
     file.supply("remote", "ftp_host", given_host, "ftp_host")
-    if parts.scheme != "ftp":
-        file.complain("remote", "ftp_host", f"{parts.scheme}:// is not supported yet; write ftp://HOST:PORT")
+    if parts.scheme not in SCHEMES:
+        file.complain("remote", "ftp_host", f"{parts.scheme}:// is not supported; write {' or '.join(SCHEMES)}://HOST")
+    elif parts.scheme != "ftp" and file.text("remote", "ftp_protocol").lower() == "ftp":
+        file.complain("remote", "ftp_protocol", f"is ftp, and ftp_host says {parts.scheme}://; remove one of them")
     if parts.password is not None:
         file.complain("remote", "ftp_host", "has a password in it; write it as ftp_password")
     # RFC 1738, section 3.2.2: the slash after the host is a delimiter, and the rest counts from the login directory.
     directory = unquote(parts.path).removeprefix("/")
     found = {
+        "ftp_protocol": "" if parts.scheme == "ftp" else _with_tls(parts.scheme, given_port),
         "ftp_port": "" if given_port is None else str(given_port),
         "ftp_user": unquote(parts.username or ""),
         "ftp_remote_directory": directory,
@@ -364,6 +392,26 @@ def _spread_url(file: ConfigFile) -> None:
     for name, text in found.items():
         if text and not file.text("remote", name):
             file.supply("remote", name, text, "ftp_host")
+
+
+def _with_tls(scheme: str, port: int | None) -> str:
+    """Return the protocol of a URL: ftps at its own port, 990, begins with TLS, all else asks for it."""
+    return "ftps-implicit" if scheme == "ftps" and port == PROTOCOLS["ftps-implicit"] else "ftps"
+
+
+def _check_tls(file: ConfigFile, values: Mapping[str, Any]) -> None:
+    """Complain about keys of TLS that would do nothing, and about a private key that others can read."""
+    certificate, key = values.get("ftp_client_cert"), values.get("ftp_client_key")
+    if values.get("ftp_protocol") == "ftp":
+        for name in ("ftp_ca_file", "ftp_client_cert", "ftp_client_key"):
+            if values.get(name):
+                file.complain("remote", name, "does nothing with ftp_protocol = ftp; write ftps there, or remove it")
+    if key and not certificate:
+        file.complain("remote", "ftp_client_key", "belongs to a certificate; name that as ftp_client_cert")
+    holder: Path | None = key or certificate
+    if holder and holder.is_file() and holder.stat().st_mode & READABLE_BY_OTHERS:
+        name = "ftp_client_key" if key else "ftp_client_cert"
+        file.complain("remote", name, f"{holder} can be read by others; run: chmod o-rwx {shlex.quote(str(holder))}")
 
 
 def _check_directories(file: ConfigFile, values: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import (
@@ -19,9 +20,11 @@ from ftpretrieve.errors import (
     SessionExpired,
 )
 from ftpretrieve.logs import Redactor, open_log, record, stderr_log
+from ftpretrieve.passwords import Secret
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.ftp import FtpRemote
 from ftpretrieve.retrieve.ftp_control import Account
+from ftpretrieve.retrieve.ftp_tls import make_context
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.poller import Poller
 from ftpretrieve.retrieve.progress import Progress
@@ -87,17 +90,18 @@ class Sessions:
     def open(self, conf: AppConf, deadline: Deadline) -> FtpRemote:
         """Return a session that is not connected yet.
 
-        Raises: LoginRefused when there is no password to be had; a password store may be back later.
+        Raises: LoginRefused when there is no password to be had, or no certificate; they may be back later.
         """
         try:
-            password = conf.ftp_password.reveal(deadline.at_most(conf.ftp_duration_secs))
+            password = self._reveal(conf.ftp_password, conf, deadline)
+            passphrase = self._reveal(conf.ftp_client_key_passphrase, conf, deadline)
         except (ConfigError, CommandFailed) as error:
             raise LoginRefused(f"there is no password to log in with: {error}") from error
-        if password not in self._masked:  # it may change at any time, and the old one stays a secret
-            self._masked.add(password)
-            self.log.addFilter(Redactor([password]))
+        account = make_account(conf, password, passphrase)
+        if account.tls is not None and not conf.ftp_tls_verify:
+            self.log.warning(record("TLSUNVERIFIED", host=conf.ftp_host))
         return FtpRemote(
-            Account(conf.ftp_host, conf.ftp_port, conf.ftp_user, password, conf.ftp_timeout_secs),
+            account,
             conf.ftp_remote_directory.encode("utf-8", "surrogateescape"),
             deadline,
             self.log,
@@ -105,6 +109,13 @@ class Sessions:
             recursive=conf.recursive,
             progress=self._progress,
         )
+
+    def _reveal(self, secret: Secret | None, conf: AppConf, deadline: Deadline) -> str:
+        text = "" if secret is None else secret.reveal(deadline.at_most(conf.ftp_duration_secs))
+        if text and text not in self._masked:  # it may change at any time, and the old one stays a secret
+            self._masked.add(text)
+            self.log.addFilter(Redactor([text]))
+        return text
 
     def _tell(self, result: PollResult, conf: AppConf, *, stopped: bool) -> None:
         result.result = outcome(result, stopped=stopped)
@@ -118,6 +129,24 @@ class Sessions:
             logging.INFO if reason in (None, "stopping") else logging.WARNING,
             record("POLL", **figures(result), reason=reason),
         )
+
+
+def make_account(conf: AppConf, password: str, passphrase: str) -> Account:
+    """Return where and how to log in. Raises: LoginRefused when the files for TLS cannot be used."""
+    account = Account(conf.ftp_host, conf.ftp_port, conf.ftp_user, password, conf.ftp_timeout_secs)
+    if conf.ftp_protocol == "ftp":
+        return account
+    try:
+        context = make_context(
+            verify=conf.ftp_tls_verify,
+            ca_file=conf.ftp_ca_file,
+            client_cert=conf.ftp_client_cert,
+            client_key=conf.ftp_client_key,
+            passphrase=passphrase,
+        )
+    except ConfigError as error:
+        raise LoginRefused(f"TLS cannot begin: {error}") from error
+    return replace(account, tls=context, implicit=conf.ftp_protocol == "ftps-implicit")
 
 
 def outcome(result: PollResult, *, stopped: bool) -> Outcome:

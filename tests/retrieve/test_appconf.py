@@ -171,7 +171,7 @@ def test_keys_of_their_own_win_over_the_url(file: Path) -> None:
         ("ftp://[::1", "is not a host"),
         ("ftp://h/a?b", "is not a host"),
         ("ftp://h:0", "give a whole number from 1 to 65535"),
-        ("ftps://h", "ftps:// is not supported yet"),
+        ("sftp://h", "sftp:// is not supported"),
         ("ftp://h/a%0d%0aDELE b", "control characters"),
     ],
 )
@@ -179,6 +179,60 @@ def test_a_host_that_is_none_is_told(file: Path, text: str, message: str) -> Non
     (found,) = problems(file, ftp_host=text)
     assert message in found
     assert found.startswith(f"{file}:2: [remote] ")
+
+
+@pytest.mark.parametrize(
+    ("url", "protocol", "port"),
+    [
+        ("h", "ftp", 21),
+        ("ftp://h:990", "ftp", 990),
+        ("ftps://h", "ftps", 21),
+        ("FTPES://h", "ftps", 21),
+        ("ftps://h:2121", "ftps", 2121),
+        ("ftps://h:990", "ftps-implicit", 990),
+        ("ftpes://h:990", "ftps", 990),
+    ],
+)
+def test_a_url_tells_the_protocol(file: Path, url: str, protocol: str, port: int) -> None:
+    """With TLS on request, but for ftps at the port of the other kind."""
+    conf = AppConf(write(file, ftp_host=url))
+    assert (conf.ftp_host, conf.ftp_protocol, conf.ftp_port) == ("h", protocol, port)
+
+
+@pytest.mark.parametrize(("protocol", "port"), [("ftps", 21), ("ftps-implicit", 990)])
+def test_a_blank_port_is_that_of_the_protocol(file: Path, protocol: str, port: int) -> None:
+    assert AppConf(write(file, ftp_protocol=protocol)).ftp_port == port
+    assert AppConf(write(file, ftp_protocol=protocol, ftp_port="7")).ftp_port == 7
+    assert AppConf(write(file, ftp_protocol=protocol, ftp_host="ftps://h")).ftp_protocol == protocol
+
+
+def test_a_url_with_tls_and_a_protocol_without_are_told_apart(file: Path) -> None:
+    """Neither is taken: one of them is a mistake, and the other would send the password in the clear."""
+    (found,) = problems(file, ftp_host="ftps://h", ftp_protocol="ftp")
+    assert "ftp_protocol: is ftp, and ftp_host says ftps://" in found
+
+
+@pytest.mark.parametrize("name", ["ftp_ca_file", "ftp_client_cert"])
+def test_a_key_of_tls_without_tls_is_told(file: Path, name: str) -> None:
+    """Who names one believes that there is TLS."""
+    (found,) = problems(file, **{name: "some.pem"})
+    assert f"[remote] {name}: does nothing with ftp_protocol = ftp" in found
+
+
+def test_a_private_key_for_all_eyes_is_refused(file: Path) -> None:
+    """Like a password, and one without its certificate too."""
+    key = file.parent / "client.key"
+    key.touch(0o640)
+    names = {"ftp_protocol": "ftps", "ftp_client_cert": "client.pem", "ftp_client_key": "client.key"}
+    assert AppConf(write(file, **names)).ftp_client_key == key
+    key.chmod(0o644)
+    (found,) = problems(file, **names)
+    assert f"ftp_client_key: {key} can be read by others; run: chmod o-rwx {key}" in found
+    (found,) = problems(file, ftp_protocol="ftps", ftp_client_cert="client.key")
+    assert "ftp_client_cert: " in found
+    key.chmod(0o600)
+    (found,) = problems(file, ftp_protocol="ftps", ftp_client_key="client.key")
+    assert "name that as ftp_client_cert" in found
 
 
 @pytest.mark.parametrize("url", ["ftp://me:hunter2@h", "ftp://me:hunter2@h:x", "me:hunter2@h", "ftps://me:hunter2@h/"])
@@ -218,7 +272,8 @@ def test_a_good_value_is_taken(file: Path, name: str, good: str, value: object) 
     ("name", "bad"),
     [
         ("ftp_port", "0"),
-        ("ftp_protocol", "ftps"),
+        ("ftp_protocol", "sftp"),
+        ("ftp_tls_verify", "maybe"),
         ("ftp_connections", "33"),
         ("ftp_connections", "1.5"),
         ("ftp_duration_secs", "0"),
