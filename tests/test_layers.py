@@ -51,6 +51,9 @@ PURE = {
     "ftpretrieve.retrieve.dialects_systems",
     "ftpretrieve.retrieve.dialects_table",
     "ftpretrieve.retrieve.dialects_unix",
+    "ftpretrieve.retrieve.words",
+    "ftpretrieve.retrieve.unix_dates",
+    "ftpretrieve.retrieve.dialects_unix_any",
     "ftpretrieve.retrieve.listing",
     "ftpretrieve.retrieve.decide",
     "ftpretrieve.mirror.options",
@@ -76,6 +79,7 @@ PURE_LIBRARY = {
     "re",
     "string",
     "typing",
+    "unicodedata",
 }
 IMPURE_CALLS = {"open", "print", "input", "now", "today", "utcnow"}
 

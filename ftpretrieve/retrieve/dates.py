@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from ftpretrieve.retrieve.records import DAY
+from ftpretrieve.retrieve.words import months
 
 CACHED_DAYS = 4_096  # 11 years of different days
 
@@ -28,6 +29,12 @@ CLOCK_TIMES |= {text[1:]: secs for text, secs in CLOCK_TIMES.items() if text.sta
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
+def month_of(word: bytes) -> int:
+    """Return the number of the month with this name, in any language; 0 for what is none."""
+    name = word.lower().rstrip(b".,")
+    return ENGLISH.get(name) or months().get(name, 0)
+
+
 class DayCache(dict[bytes, int | None]):
     """A bounded memory of what the text of a day means: seconds since 1970 of its midnight, None when it is no day.
 
@@ -43,7 +50,7 @@ class DayCache(dict[bytes, int | None]):
             self.clear()
         try:
             value = self._read(text)
-        except (ValueError, KeyError):
+        except ValueError:
             value = None
         self[text] = value
         return value
@@ -74,7 +81,7 @@ def _compact_day(text: bytes) -> int | None:
 def _unix_day(text: bytes) -> int | None:
     """Read `Nov 20 2024`."""
     month, day, year = text.split()
-    return midnight(int(year), ENGLISH[month.lower()], int(day))
+    return midnight(int(year), month_of(month), int(day))
 
 
 def _dos_day(text: bytes) -> int | None:
@@ -114,4 +121,4 @@ class Dates:
     def _recent_text(self, text: bytes) -> int | None:
         """Read `Nov 20`."""
         month, day = text.split()
-        return self.recent_day(ENGLISH[month.lower()], int(day))
+        return self.recent_day(month_of(month), int(day))

@@ -11,8 +11,9 @@ from ftpretrieve.retrieve.dialects_mainframe import MAINFRAME
 from ftpretrieve.retrieve.dialects_mlsd import MLSD
 from ftpretrieve.retrieve.dialects_systems import SYSTEMS
 from ftpretrieve.retrieve.dialects_unix import TOTAL, UNIX
+from ftpretrieve.retrieve.dialects_unix_any import ANY_UNIX, BARE_UNIX
 from ftpretrieve.retrieve.dialects_vms import VMS
 
-LIST_DIALECTS: tuple[Dialect, ...] = (UNIX, DOS, TOTAL, VMS, *MAINFRAME, *SYSTEMS)
+LIST_DIALECTS: tuple[Dialect, ...] = (UNIX, DOS, TOTAL, ANY_UNIX, VMS, *MAINFRAME, *SYSTEMS, BARE_UNIX)
 
 __all__ = ["LIST_DIALECTS", "MLSD"]

@@ -1,0 +1,150 @@
+"""The lines of `ls -l` in their rarer shapes: other columns, other dates, other languages.
+
+Theory of operation. A line is cut into words. The mode is the first of them, or comes behind an inode and a number of
+blocks. The date is the first place behind the mode where `unix_dates` finds one and whose word before is a size: so
+links, owner and group may be missing, have blanks or be numbers. What has no size before it (`ls -lo` of a device, say)
+is looked for only then, and dates of numbers alone last. The name begins one blank behind the date.
+
+`ls -F` and `ls -p` put a mark behind the name. It is cut off only when the mode confirms it: `/` of a directory, `*`
+of what can be executed, `@` of a link. A program whose own name ends in a star is rarer than such a server.
+
+Pure: no input or output, no clock, no settings.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+
+from ftpretrieve.retrieve.dialects import (
+    DIR,
+    FILE,
+    LINK,
+    LOCAL_CLOCK,
+    OTHER,
+    SELF_AND_PARENT,
+    SKIP,
+    Dialect,
+    Page,
+    Parsed,
+    size_of,
+)
+from ftpretrieve.retrieve.records import DAY, Kind, RemoteFile
+from ftpretrieve.retrieve.unix_dates import NAMED, NUMBERED, When, read_when
+
+WORDS = 24  # no line has more of them before its name: a group of ten words would still be read
+WORD = re.compile(rb"[^ \t]++")
+
+MODE = re.compile(
+    rb"([-a-zA-Z?|])((?:[-rwxsStTlL]{3}){3}[-a-zA-Z]{0,3}|(?=[-A-Za-z]{0,11}[-rwx]{2})[-A-Za-z]{8,12})([+@.*]?)(\d*)"
+)
+KINDS = {b"-": FILE, b"d": DIR, b"l": LINK, b"f": FILE, b"F": FILE, b"m": FILE, b"M": FILE, b"C": FILE, b"L": LINK}
+"""`m` and `M`: migrated to tape, `C`: contiguous; regular files all of them. Whatever else there is, is OTHER."""
+
+NUMBER = re.compile(rb"-?\d++")
+GROUPED = re.compile(rb"\d{1,3}([.,'])\d{3}(?:\1\d{3}){0,5}")
+ROUGH = re.compile(rb"\d{1,15}+(?:[.,]\d{1,3})?[kmgtpe]i?b?", re.IGNORECASE)
+DEVICE = re.compile(rb"(?:0x)?[\da-f]{1,10},(?:(?:0x)?[\da-f]{1,10})?", re.IGNORECASE)
+
+UNKNOWN = re.compile(rb" *([-dlbcps?])\?{9} +\?(?: +\?){3,4} +(.+)", re.DOTALL)
+"""What GNU `ls` prints of a name that it may see but not ask about: `d????????? ? ? ? ?            ? name`."""
+
+
+def read_any_unix(line: bytes, page: Page) -> Parsed:
+    """Read a line whose first words are a mode and what may stand before it."""
+    matches = list(islice(WORD.finditer(line), WORDS))
+    words = [match[0] for match in matches]
+    for place in range(min(3, len(words))):
+        mode = MODE.fullmatch(words[place])
+        if mode is not None:
+            found = _place(words, place + 1, page)
+            if found is None:
+                return _without_date(line)
+            at, when = found
+            end = matches[at + when.words - 1].end()
+            return _entry(line, mode, size_before(words, at), when, end)
+        if not words[place].isdigit() and ROUGH.fullmatch(words[place]) is None:
+            break
+    return _without_date(line)
+
+
+def _place(words: Sequence[bytes], start: int, page: Page) -> tuple[int, When] | None:
+    """Return where the date begins and what it means."""
+    sized = [at for at in range(start, len(words)) if is_size(words[at - 1]) and at > start]
+    for places, shapes in ((sized, NAMED), (sized, NUMBERED), (range(start, len(words)), NAMED)):
+        for at in places:
+            when = read_when(words, at, page.dates, shapes)
+            if when is not None and at + when.words < len(words):
+                return at, when
+    return None
+
+
+def is_size(word: bytes) -> bool:
+    """Say whether a word can stand where the size stands."""
+    return any(shape.fullmatch(word) is not None for shape in (NUMBER, GROUPED, ROUGH, DEVICE))
+
+
+def size_before(words: Sequence[bytes], at: int) -> int | None:
+    """Return the exact size that stands before the date; `1.5K` is approximate, which is as good as unknown."""
+    word = words[at - 1]
+    if GROUPED.fullmatch(word) is not None:
+        word = word.translate(None, b".,'")
+    return size_of(word)
+
+
+def _entry(line: bytes, mode: re.Match[bytes], size: int | None, when: When, end: int) -> Parsed:
+    """Return the entry of a line whose date ends at this place."""
+    kind = KINDS.get(mode[1], OTHER)
+    # --time-style=iso fills the days without a time up to the length of those with one: a second blank.
+    padded = when.precision == DAY and line[end - 3 : end - 2] == b"-" and line[end : end + 2] == b"  "
+    name = cut_name(line[end + 1 + padded :], kind, size, b"x" in mode[2] or b"s" in mode[2])
+    if not name or name in SELF_AND_PARENT:
+        return SKIP if name else None
+    return RemoteFile(name, kind, size if kind is not OTHER else None, when.stamp, when.precision, when.clock)
+
+
+def cut_name(text: bytes, kind: Kind, size: int | None, may_execute: bool) -> bytes:
+    """Return the name without what `ls` adds to it: the target of a link, the mark of its kind."""
+    name = without_target(text, size) if kind is LINK else text
+    mark = name[-1:] if len(name) > 1 else b""
+    if (mark == b"/" and kind in (DIR, LINK)) or (mark == b"@" and kind is LINK):
+        return name[:-1]
+    return name[:-1] if mark == b"*" and kind is FILE and may_execute else name
+
+
+def without_target(text: bytes, size: int | None) -> bytes:
+    """Return the `a` of `a -> b`. Either may hold an arrow itself; a link's size is the length of its target."""
+    cut = -1 if size is None else len(text) - size - 4
+    if cut > 0 and text[cut : cut + 4] == b" -> ":
+        return text[:cut]
+    return text.partition(b" -> ")[0]
+
+
+def _without_date(line: bytes) -> Parsed:
+    """Read what `ls` prints of a name it may not ask about."""
+    match = UNKNOWN.fullmatch(line)
+    if match is None:
+        return None
+    if match[2] in SELF_AND_PARENT:
+        return SKIP
+    return RemoteFile(match[2], KINDS.get(match[1], OTHER), None, None, 0, LOCAL_CLOCK)
+
+
+def read_bare(line: bytes, page: Page) -> Parsed:
+    """Read `1 owner group 4096 Nov 20 20:14 name`: a line of `ls -l` that lost its mode."""
+    matches = list(islice(WORD.finditer(line), WORDS))
+    words = [match[0] for match in matches]
+    if len(words) < 6 or not words[0].isdigit() or words[1].isdigit():
+        return None
+    for at in range(3, len(words)):
+        when = read_when(words, at, page.dates) if is_size(words[at - 1]) else None
+        if when is not None and at + when.words < len(words):
+            name = line[matches[at + when.words - 1].end() + 1 :]
+            kind = DIR if name.endswith(b"/") else FILE
+            name = cut_name(name, kind, None, False)
+            size = size_before(words, at)
+            return SKIP if name in SELF_AND_PARENT else RemoteFile(name, kind, size, *when[1:])
+    return None
+
+
+ANY_UNIX = Dialect("Unix, any shape", "ls of many systems, options and languages", read_any_unix)
+BARE_UNIX = Dialect("Unix, no mode", "servers that leave out the permissions", read_bare)
