@@ -51,6 +51,14 @@ class Intake:
 
     # -- before the download ------------------------------------------------------------------------------------
 
+    def wait(self, candidates: Sequence[Candidate]) -> None:
+        """Remember since when files that may not be fetched yet are listed as they are."""
+        fresh = [item for item in candidates if not item.same]
+        for item, id in zip(fresh, self._journal.begin(fresh, self._now(), State.WAITING), strict=True):
+            before = item.version
+            if before is not None and before.state in (State.WAITING, State.CHANGING):
+                self._changing(id, item.file.name, before.polls_changing)
+
     def prepare(
         self, candidates: Sequence[Candidate], looks: Mapping[bytes, RemoteFile | None], looked_at: float
     ) -> list[Wanted]:
@@ -173,6 +181,9 @@ class Intake:
             if size is not None and size != item.received_bytes:
                 self._discard(item)
                 self.failed(Failed(item.wanted, f"received {item.received_bytes} of {size} bytes"))
+            elif (differs := self._differs(item)) is not None:
+                self._discard(item)
+                self.failed(Failed(item.wanted, differs))
             elif item.wanted.recheck_of == item.digest:
                 self._journal.rechecked(item.wanted.id)
                 self._discard(item)
@@ -181,6 +192,14 @@ class Intake:
                 if not self._is_rejected(item, id):
                     finished.append(self._staged(item, id, second))
         return finished
+
+    def _differs(self, item: Arrived) -> str | None:
+        """Say in what a download differs from the digest that the server tells, None when in nothing or unknown."""
+        if item.told is None:
+            return None
+        algorithm, told = item.told
+        digest = item.digest if algorithm == "SHA-256" else self._staging.digest(item.staged, algorithm)
+        return None if digest == told else f"hash differs: {algorithm} {told} at the server, {digest} here"
 
     def _is_kept_content(self, item: Arrived) -> bool:
         """Say whether a doubtful download is a kept version after all; its row then takes the new stamp."""

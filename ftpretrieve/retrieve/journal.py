@@ -102,8 +102,8 @@ class Journal(JournalFile):
             self.db.execute("INSERT OR IGNORE INTO temp.listed SELECT value FROM json_each(?)", (json.dumps(ids),))
         return found
 
-    def begin(self, candidates: Sequence[Candidate], now: float) -> list[int]:
-        """Give each file that is about to be downloaded its row, in state `downloading`, and return the ids in order.
+    def begin(self, candidates: Sequence[Candidate], now: float, state: State = State.DOWNLOADING) -> list[int]:
+        """Give each file that is about to be downloaded, or has to wait for it, its row and return the ids in order.
 
         An unfinished row of the same name is taken over; when it held another version, its attempts and kept bytes are
         forgotten.
@@ -112,7 +112,7 @@ class Journal(JournalFile):
         with self.transaction(doing="begin a download"):
             for candidate in candidates:
                 row = candidate.version
-                values = (*_stamps(candidate.file), State.DOWNLOADING)
+                values = (*_stamps(candidate.file), state)
                 if row is None:
                     ids.append(self._insert(candidate.file.name, values, now))
                     continue

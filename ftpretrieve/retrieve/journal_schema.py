@@ -55,7 +55,7 @@ COLUMNS: Mapping[str, str] = {
     "utc_precision": "seconds that stamp stands for",
     "local_stamp": "what LIST printed, as if it were UTC; NULL when it did not",
     "local_precision": "seconds that stamp stands for: 60, or 86,400 without a time of day",
-    "state": "downloading, arrived, staged, delivered, changing, failed, rejected, vanished or seen",
+    "state": "downloading, waiting, arrived, staged, delivered, changing, failed, rejected, vanished or seen",
     "reason": "why it is failed, changing, rejected or vanished",
     "attempts": "failures of this version so far",
     "next_try": "not before this time, epoch seconds",

@@ -27,11 +27,21 @@ class Rules:
     exclude: tuple[str, ...] = ()
     encoding: str = "utf-8"
     settle_secs: float = 5.0
+    settle_polls: bool = False
+    min_age_secs: float = 0.0
+    done_suffix: str = ""
+    follow_links: bool = True
+    verify_hash: bool = False
     xml_encoding: str = ""
     encoding_check: tuple[str, ...] = ("*.xml", "*.txt", "*.csv")
     reject_bad_encoding: bool = False
     keep_conflicts: bool = False
     keep_days: float = 90.0
+
+    @property
+    def look_gap_secs(self) -> float:
+        """Return how far apart the two looks of one poll must be: with `settle = polls` the gap is between polls."""
+        return 0.0 if self.settle_polls else self.settle_secs
 
     def matcher(self) -> Callable[[bytes], bool]:
         """Return the question "is this name wanted?"."""
@@ -70,6 +80,11 @@ def make_rules(conf: AppConf) -> Rules:
         exclude=conf.exclude,
         encoding=conf.ftp_encoding,
         settle_secs=conf.settle_secs,
+        settle_polls=conf.settle == "polls",
+        min_age_secs=conf.min_age_secs,
+        done_suffix=conf.done_suffix,
+        follow_links=conf.follow_links,
+        verify_hash=conf.ftp_verify_hash,
         xml_encoding=conf.xml_encoding,
         encoding_check=conf.encoding_check,
         reject_bad_encoding=conf.on_bad_encoding == "reject",

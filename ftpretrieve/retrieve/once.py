@@ -28,6 +28,7 @@ from ftpretrieve.logs import escape
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import decide, name_matcher
 from ftpretrieve.retrieve.ftp import FtpRemote
+from ftpretrieve.retrieve.gate import Gate
 from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.mailbox import lock_path, make_rules, open_mailbox, would_be_refused
 from ftpretrieve.retrieve.orders import Orders, obey
@@ -86,7 +87,6 @@ def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:
 
     Raises: RemoteUnavailable, RemoteRefused, SessionExpired, JournalError.
     """
-    skipped = Plan()
     with ExitStack() as held:
         log = held.enter_context(open_logger(conf, None, debug=False, on_stderr=logging.WARNING))
         journal = held.enter_context(_journal_to_read(conf))
@@ -94,14 +94,14 @@ def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:
             text = "a poll would be refused: this is not the journal of this staging directory or server; see doctor"
             print(f"ftpretrieve: {text}", file=sys.stderr)
         remote = held.enter_context(_session(conf, log))
-        for plan in _decided(conf, journal, remote, time.time()):
-            for candidate in (*plan.fetch, *plan.doubtful):
-                print(_shown(candidate, as_json), file=out)
-            for candidate in plan.settle:
-                skipped.skip("arrived-already", candidate.file.name)
-            _add_skipped(plan, skipped)
-    for reason, count in sorted(skipped.skipped.items()):
-        examples = [os.fsdecode(name) for name in skipped.examples[reason]]
+        journal.begin_poll(os.fsencode(conf.ftp_remote_directory))
+        plan, _ = Gate(make_rules(conf), remote, time.time()).plan(journal)
+    for candidate in (*plan.fetch, *plan.doubtful):
+        print(_shown(candidate, as_json), file=out)
+    for candidate in plan.settle:
+        plan.skip("arrived-already", candidate.file.name)
+    for reason, count in sorted(plan.skipped.items()):
+        examples = [os.fsdecode(name) for name in plan.examples[reason]]
         if as_json:
             line = json.dumps({"action": "skip", "reason": reason, "count": count, "examples": examples})
         else:
@@ -126,7 +126,7 @@ def mark_seen(
         mailbox = open_mailbox(conf, log, Event(), new_journal=new_journal, accept_host=accept_host)
         held.callback(mailbox.journal.close)
         remote = held.enter_context(_session(conf, log))
-        for plan in _decided(conf, mailbox.journal, remote, math.inf):
+        for plan in _decided(conf, mailbox.journal, remote):
             marked = [item for item in (*plan.fetch, *plan.doubtful, *plan.settle) if matches(item.file.name)]
             count += mailbox.journal.mark_seen(marked, time.time())
         suspect = remote.listing.suspect
@@ -136,14 +136,14 @@ def mark_seen(
     return 0 if suspect is None else 1
 
 
-def _decided(conf: AppConf, journal: Journal, remote: FtpRemote, now: float) -> Iterator[Plan]:
-    """Yield what is decided about each chunk of the listing; at `now` infinite nothing is backing off any more."""
-    wanted: Callable[[bytes], bool] = make_rules(conf).matcher()
+def _decided(conf: AppConf, journal: Journal, remote: FtpRemote) -> Iterator[Plan]:
+    """Yield what is decided about each chunk of the listing; with infinite time nothing is backing off any more."""
+    rules = make_rules(conf)
+    wanted: Callable[[bytes], bool] = rules.matcher()
     journal.begin_poll(os.fsencode(conf.ftp_remote_directory))
-    for chunk in remote.list():
+    for chunk in Gate(rules, remote, math.inf).entries(Plan()):
         plan = Plan()
-        known = journal.known([file.name for file in chunk])
-        decide(chunk, known, plan, wanted, now)
+        decide(chunk, journal.known([file.name for file in chunk]), plan, wanted, math.inf)
         yield plan
 
 
@@ -168,13 +168,6 @@ def _journal_to_read(conf: AppConf) -> Iterator[Journal]:
         return
     with tempfile.TemporaryDirectory() as directory, closing(Journal(Path(directory, "empty.db"))) as journal:
         yield journal
-
-
-def _add_skipped(plan: Plan, skipped: Plan) -> None:
-    for reason, count in plan.skipped.items():
-        for name in plan.examples[reason]:
-            skipped.skip(reason, name)
-        skipped.skipped[reason] += count - len(plan.examples[reason])
 
 
 def _shown(candidate: Candidate, as_json: bool) -> str:

@@ -15,8 +15,9 @@ from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.absence import close_listing
-from ftpretrieve.retrieve.decide import LEFT, UNSAFE, decide
+from ftpretrieve.retrieve.decide import LEFT, UNSAFE
 from ftpretrieve.retrieve.doubts import Doubts
+from ftpretrieve.retrieve.gate import WAITS, Gate
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.recheck import Rechecks
@@ -37,7 +38,8 @@ class Poller:
         self._mailbox, self._remote, self._deadline = mailbox, remote, deadline
         self._journal, self._publisher = mailbox.journal, mailbox.publisher
         self._monotonic = mailbox.monotonic
-        self._waiting = Waiting(mailbox.rules.settle_secs, mailbox.monotonic)
+        rules = mailbox.rules
+        self._waiting = Waiting(rules.look_gap_secs, mailbox.monotonic, verify=rules.verify_hash)
         self._result = PollResult()
         self._intake = Intake(mailbox, self._result)
         self._listed_at = 0.0
@@ -78,12 +80,9 @@ class Poller:
 
     def plan(self) -> Plan:
         """List the directory and decide about every entry: to fetch, to settle, or skipped with a reason."""
-        plan, rules, began = Plan(), self._mailbox.rules, self._mailbox.now()
         self._journal.begin_poll(self._mailbox.directory)
-        wanted = rules.matcher()
-        for chunk in self._remote.list():
-            known = self._journal.known([file.name for file in chunk])
-            decide(chunk, known, plan, wanted, began)
+        plan, waiting = Gate(self._mailbox.rules, self._remote, self._mailbox.now()).plan(self._journal)
+        self._intake.wait(waiting)
         self._listed_at = self._monotonic()
         self._result.listed = self._remote.listing.listed
         self._result.skipped = sum(plan.skipped.values())
@@ -99,7 +98,8 @@ class Poller:
             self._waiting.add(arrived)
         rechecks = Rechecks(self._mailbox, self._remote, self._intake)
         plan.fetch.extend(rechecks.ask(plan.recheck))
-        self._result.left = len(plan.fetch) + len(plan.doubtful) + plan.skipped.get(LEFT, 0)
+        later = sum(plan.skipped.get(reason, 0) for reason in (LEFT, *WAITS))
+        self._result.left = len(plan.fetch) + len(plan.doubtful) + later
         self._download([*plan.fetch, *doubts.first(plan.doubtful)], rechecks)
         self._download(doubts.rest())
 

@@ -74,13 +74,15 @@ class State(StrEnum):
     REJECTED = "rejected"
     VANISHED = "vanished"
     SEEN = "seen"
+    WAITING = "waiting"
 
 
-_RETRY = frozenset({State.DOWNLOADING, State.CHANGING, State.FAILED, State.VANISHED, State.SEEN})
+_RETRY = frozenset({State.DOWNLOADING, State.WAITING, State.CHANGING, State.FAILED, State.VANISHED, State.SEEN})
 MOVES: Mapping[State, frozenset[State]] = {
     State.DOWNLOADING: _RETRY | {State.ARRIVED, State.STAGED, State.REJECTED},
     State.ARRIVED: _RETRY | {State.ARRIVED, State.STAGED, State.REJECTED},  # kept again: another session cut short
     State.STAGED: frozenset({State.DELIVERED, State.FAILED}),
+    State.WAITING: _RETRY,
     State.CHANGING: _RETRY,
     State.FAILED: _RETRY,
     State.VANISHED: _RETRY,
@@ -88,7 +90,7 @@ MOVES: Mapping[State, frozenset[State]] = {
     State.REJECTED: frozenset(),
     State.SEEN: frozenset(),
 }
-"""The allowed moves; a missing entry is the illegal one. A row begins as DOWNLOADING, CHANGING or SEEN."""
+"""The allowed moves; a missing entry is the illegal one. A row begins as DOWNLOADING, WAITING, CHANGING or SEEN."""
 
 FINISHED = frozenset({State.DELIVERED, State.SEEN, State.REJECTED})
 """Nothing more happens to these rows: their version is known."""
@@ -149,13 +151,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A download whose bytes are all in staging, fsynced. `staged` is its path there when it was written."""
+    """A download whose bytes are all in staging, fsynced. `staged` is its path there when it was written.
+
+    `told` is (algorithm, digest) as the server has it, where it was asked for one."""
 
     wanted: Wanted
     staged: bytes
     received_bytes: int
     inode: int
     digest: str
+    told: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Rounds:
         """Yield what to download, with rows and first looks: the plain files first, fewest attempts first, then those
         that need two looks before, then second downloads of delivered versions."""
         ordered = sorted(candidates, key=lambda item: item.version.attempts if item.version else 0)
-        careful = [item for item in ordered if self._settle_secs > 0 and needs_care(item)]
+        careful = [item for item in ordered if self._mailbox.rules.look_gap_secs > 0 and needs_care(item)]
         names = {item.file.name for item in careful}
         plain = [item for item in ordered if item.file.name not in names]
         for start in range(0, len(plain), ROUND):

@@ -16,6 +16,7 @@ import os
 import secrets
 import shutil
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ WITNESS = b"witness"
 ID_FILE = b".ftpretrieve-id"
 PROBE = OWN_PREFIX + b"-probe"
 REJECTED = b"rejected"
+READ_BYTES = 1024 * 1024
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """Errors of a write after which no other file would fare better."""
 
@@ -255,6 +257,21 @@ class Staging:
             if os.path.isdir(place):
                 return os.path.join(place, file)
         return staged
+
+    def digest(self, staged: bytes, algorithm: str) -> str:
+        """Return a digest of a staged file: CRC32, or as hashlib has it (SHA-1, SHA-512, MD5)."""
+        path = self.staged_path(staged)
+        try:
+            with open(path, "rb") as file:
+                if algorithm != "CRC32":
+                    name = algorithm.replace("-", "").lower()
+                    return hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()
+                crc = 0
+                while block := file.read(READ_BYTES):
+                    crc = zlib.crc32(block, crc)
+                return f"{crc:08x}"
+        except OSError as error:
+            raise StorageError(f"cannot read {_shown(path)}: {error.strerror}") from error
 
     def is_there(self, staged: bytes) -> bool:
         """Say whether a staged file is still there."""

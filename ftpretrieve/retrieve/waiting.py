@@ -6,6 +6,7 @@ journal or the disk.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ftpretrieve.retrieve.records import Arrived, RemoteFile
 from ftpretrieve.retrieve.remote import Remote
@@ -21,8 +22,10 @@ LEAST_PAUSE_SECS = 0.25
 class Waiting:
     """The list of arrived files. Times are monotonic seconds."""
 
-    def __init__(self, settle_secs: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, settle_secs: float, monotonic: Callable[[], float], *, verify: bool = False) -> None:
+        """Take the parts; `verify` asks for the digest of each file besides."""
         self.items: list[Arrived] = []
+        self._verify = verify
         self._settle_secs = settle_secs
         self._monotonic = monotonic
         self._next_look = 0.0
@@ -47,8 +50,11 @@ class Waiting:
         ready = [item for item in self.items if item.wanted.first_at + self._settle_secs <= started]
         if not ready:
             return []
-        seen = remote.look([item.wanted.first for item in ready])
-        if seen is None:
+        looked_at = [item.wanted.first for item in ready]
+        # Before the look, so that a digest of other content is told from one of a file that has changed meanwhile.
+        told = remote.digests(looked_at) if self._verify else {}
+        seen = None if told is None else remote.look(looked_at)
+        if told is None or seen is None:
             return []
         ended = self._monotonic()
         self._next_look = ended + max(self._settle_secs, LEAST_PAUSE_SECS, LOOK_SHARE * (ended - started))
@@ -56,7 +62,9 @@ class Waiting:
         answered = [item for item in ready if item.wanted.first.name in seen]
         taken = set(map(id, answered))
         self.items = [item for item in self.items if id(item) not in taken]
-        return [(item, seen[item.wanted.first.name]) for item in answered]
+        return [
+            (replace(item, told=told.get(item.wanted.first.name)), seen[item.wanted.first.name]) for item in answered
+        ]
 
     def take_all(self) -> list[Arrived]:
         """Return what still waits, and forget it."""

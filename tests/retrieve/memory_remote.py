@@ -35,13 +35,15 @@ CHUNK = 3
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a server tells of its files. `offset_secs` is what its local time is ahead of UTC."""
+    """How a server tells of its files. `offset_secs` is what its local time is ahead of UTC; one that `tells_local`
+    answers in it to MDTM too, as vsftpd does with `use_localtime`."""
 
     name: str
     clock: Clock
     precision: int
     can_ask: bool
     offset_secs: int = 0
+    tells_local: bool = False
 
     def stamp(self, mtime: float) -> int:
         """Return what a listing prints for a modification time."""
@@ -57,6 +59,7 @@ class Style:
 MLSD = Style("mlsd", Clock.UTC, 1, True)
 LIST_ASK = Style("list-mdtm", Clock.LOCAL, 60, True, offset_secs=7200)
 LIST = Style("list", Clock.LOCAL, 60, False, offset_secs=-5 * 3600)
+LIST_ASK_LOCAL = Style("list-mdtm-local", Clock.LOCAL, 60, True, offset_secs=3600, tells_local=True)
 STYLES = (MLSD, LIST_ASK, LIST)
 
 
@@ -114,12 +117,18 @@ class MemoryServer:
         style = self.style
         return RemoteFile(name, entry.kind, size, style.stamp(entry.mtime), style.precision, style.clock)
 
+    def digest(self, name: bytes) -> tuple[str, str] | None:
+        """Return the digest of a file, None when it is gone."""
+        entry = self.files.get(name)
+        return None if entry is None else ("MD5", hashlib.md5(entry.content, usedforsecurity=False).hexdigest())
+
     def told(self, name: bytes) -> RemoteFile | None:
         """Return what SIZE and MDTM tell of a name, None when it is gone."""
         entry = self.files.get(name)
         if entry is None:
             return None
-        return RemoteFile(name, Kind.FILE, len(entry.content), int(entry.mtime), 1, Clock.UTC)
+        ahead_secs = self.style.offset_secs if self.style.tells_local else 0
+        return RemoteFile(name, Kind.FILE, len(entry.content), int(entry.mtime) + ahead_secs, 1, Clock.UTC)
 
 
 class MemoryRemote:
@@ -188,6 +197,17 @@ class MemoryRemote:
         with suppress(SessionExpired):
             self._go("ask")
             return {file.name: self._server.told(file.name) for file in files}
+        return None
+
+    def targets(self, links: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile] | None:
+        """There are no links here."""
+        return {}
+
+    def digests(self, files: Sequence[RemoteFile]) -> Mapping[bytes, tuple[str, str]] | None:
+        """Tell the digests that the server would."""
+        with suppress(SessionExpired):
+            self._go("digests")
+            return {file.name: told for file in files if (told := self._server.digest(file.name)) is not None}
         return None
 
     def fetch(self, wanted: Sequence[Wanted], session: Session) -> Iterator[Arrived | Failed | Tick]:
