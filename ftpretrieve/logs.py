@@ -54,6 +54,7 @@ RECORDS: dict[str, str] = {
     "BADENCODING": "name= encoding= action= kept_as=: the content does not decode as xml_encoding",
     "RECHECKFAILED": "name= attempts= reason=: it stays unknown whether this file was rewritten within one stamp",
     "CLEANUPFAILED": "directory= reason=: a staging directory that is no longer needed could not be removed",
+    "CONNECTIONSLIMITED": "open= reason=: the server takes no further connection beside so many; asked again later",
     "LOGINREFUSED": "attempts= wait_secs=: user and password are not taken, or there is no password; the "
     "next login comes after wait_secs, or at a reload",
     "TLSUNVERIFIED": "host=: ftp_tls_verify = no, so anybody on the way may read and change everything; said in each "

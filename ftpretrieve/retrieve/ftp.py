@@ -22,8 +22,10 @@ from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.decide import unsafe_reason
 from ftpretrieve.retrieve.ftp_control import WIRE, Account, Control, wire_name
+from ftpretrieve.retrieve.ftp_data import DataOpener, Network
 from ftpretrieve.retrieve.ftp_download import Progress
 from ftpretrieve.retrieve.ftp_fetch import Fetcher
+from ftpretrieve.retrieve.ftp_limits import RateLimit
 from ftpretrieve.retrieve.ftp_pool import Pool
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
@@ -68,12 +70,16 @@ class FtpRemote:
         connections: int = 2,
         recursive: bool = False,
         progress: Progress | None = None,
+        network: Network | None = None,
     ) -> None:
         self._account, self._directory, self._log = account, directory, log
         self._recursive = recursive
         self._sockets = Sockets(deadline)
-        self._pool = Pool(self._open, self._sockets)
-        self._fetcher = Fetcher(self._pool, self._sockets, connections, progress, log)
+        network = network or Network()
+        self._opener = DataOpener(self._sockets, account.silence_secs, network)
+        self._pool = Pool(self._open, self._sockets, log)
+        rate = RateLimit(network.rate_bytes, self._sockets.aborted)
+        self._fetcher = Fetcher(self._pool, self._sockets, connections, rate, progress, log)
         self._mlsd: bool | None = None
         self._can_ask, self._can_mlst, self._can_queue = True, False, True
         self._listing = Listing(0)
@@ -97,7 +103,7 @@ class FtpRemote:
         self._pool.close(polite=not self._sockets.over)
 
     def _open(self) -> Control:
-        control = Control(self._account, self._sockets)
+        control = Control(self._account, self._sockets, self._opener)
         try:
             control.open()
             if self._mlsd is None:

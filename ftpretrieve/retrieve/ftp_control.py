@@ -16,6 +16,7 @@ from typing import TextIO, cast
 
 from ftpretrieve.errors import LoginRefused, RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.retrieve.ftp_data import DataOpener, Network
+from ftpretrieve.retrieve.ftp_limits import Crowded, is_crowded
 from ftpretrieve.retrieve.ftp_sockets import Sockets, shown
 from ftpretrieve.retrieve.ftp_tls import PlainLines, Tls, TlsFailed, explain
 
@@ -32,6 +33,7 @@ QUEUED_SECS = 5.0
 """A reply to a queued command that takes longer is not coming: some servers read one command of a packet and drop the
 rest. One command at a time works there, so waiting longer would only eat up the session."""
 
+LOGIN, ACCOUNT = ("greeting", "USER", "PASS"), ("USER", "PASS")
 BEGINNINGS = 10
 """Replies of one transfer that say that it begins."""
 
@@ -157,9 +159,16 @@ class Control(ftplib.FTP):
         self.enter(stage)
         try:
             yield
-        except ftplib.error_perm as error:
-            refused = LoginRefused if self.stage in ("USER", "PASS") else RemoteRefused
-            raise refused(self._told(error)) from error
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            if self.stage in LOGIN and (str(error).startswith("421") or is_crowded(self.masked(str(error)))):
+                raise Crowded(self._told(error)) from error
+            if self.stage in ACCOUNT and str(error).startswith(("430", "5")):  # 430: invalid user name or password
+                raise LoginRefused(self._told(error)) from error
+            if isinstance(error, ftplib.error_perm):
+                raise RemoteRefused(self._told(error)) from error
+            if self._sockets.over:
+                raise SessionExpired(self.stage) from error
+            raise RemoteUnavailable(self._told(error)) from error
         except (OSError, EOFError, ftplib.Error) as error:
             if self._sockets.over:
                 raise SessionExpired(self.stage) from error

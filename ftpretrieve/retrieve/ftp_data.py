@@ -34,12 +34,17 @@ PRIVILEGED_PORTS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How data connections are to be made. `ports` are first and last of those to listen on in active mode."""
+    """How data connections are to be made and used.
+
+    `trust_pasv`: the host that a PASV names counts. For active mode: `ports`, first and last of those to listen on, and
+    the IPv4 `address` to tell, when it is not the one that the control connection has here. `rate_bytes` a second.
+    """
 
     passive: bool = True
     trust_pasv: bool = False
     ports: tuple[int, int] | None = None
     address: str = ""
+    rate_bytes: int = 0
 
 
 class Opening(Protocol):
@@ -114,7 +119,10 @@ class DataOpener:
     def _active(self, control: ftplib.FTP, verbs: Sequence[str]) -> Opening:
         assert control.sock is not None
         local = control.sock.getsockname()[0]
-        listener = self._sockets.listen(control.sock.family, local, self._ports())
+        try:
+            listener = self._sockets.listen(control.sock.family, local, self._ports())
+        except OSError as error:
+            raise ftplib.error_proto(f"no port to listen on at {local}: {error.strerror}") from error
         try:
             port, problems = listener.getsockname()[1], []
             for verb in verbs:
@@ -155,32 +163,34 @@ class _Active:
     """Waits for the server to connect; takes no connection that comes from another host."""
 
     def __init__(self, sockets: Sockets, silence_secs: float, control: socket.socket, listener: socket.socket) -> None:
-        self._sockets, self._silence_secs, self._control, self._listener = sockets, silence_secs, control, listener
+        self._sockets, self._silence_secs, self._control = sockets, silence_secs, control
+        self._socket = listener  # then the data connection
         listener.setblocking(False)
 
     def take(self) -> socket.socket:
         limit = Deadline(self._sockets.deadline.at_most(min(CONNECT_SECS, self._silence_secs)))
         ready = select.poll()
-        ready.register(self._listener, select.POLLIN)
+        ready.register(self._socket, select.POLLIN)
         ready.register(self._control, select.POLLIN)
         server = self._control.getpeername()[0]
         while not limit.expired and not self._sockets.over:
             descriptors = {fd for fd, _ in ready.poll(limit.remaining() * 1000)}
-            if self._listener.fileno() in descriptors:
+            if self._socket.fileno() in descriptors:
                 try:
-                    data, host = self._sockets.accept(self._listener, self._silence_secs)
+                    data, host = self._sockets.accept(self._socket, self._silence_secs)
                 except BlockingIOError:
                     continue  # it hung up at once
                 if host == server:
                     self.close()
+                    self._socket = data
                     return data
                 self._sockets.close(data)  # somebody who guessed the port, and would have us take his bytes
             elif descriptors:
-                raise ConnectionError("the server did not connect")
-        raise ConnectionError("the server did not connect in time: let its connections in, or set ftp_passive = yes")
+                raise ftplib.error_proto("the server did not connect")
+        raise ftplib.error_proto("the server did not connect in time: let its connections in, or set ftp_passive = yes")
 
     def close(self) -> None:
-        self._sockets.close(self._listener)
+        self._sockets.close(self._socket)
 
 
 def _accepted(control: ftplib.FTP, command: str) -> str:

@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from ftpretrieve.errors import StorageError
 from ftpretrieve.retrieve.ftp_control import Control, wire_name
+from ftpretrieve.retrieve.ftp_limits import RateLimit
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.records import Arrived, Failed, State, Wanted
 from ftpretrieve.retrieve.staging import Session
@@ -41,19 +42,20 @@ Progress = Callable[[bytes, int, int | None], None]
 
 
 class Download:
-    """One file's download. `control` is unusable afterwards when `broken` says so."""
+    """One file's download. `control` is unusable afterwards when `broken` says so; `unbegun`: it was before."""
 
-    def __init__(self, control: Control, sockets: Sockets, wanted: Wanted, session: Session) -> None:
-        self._control, self._sockets, self._wanted, self._session = control, sockets, wanted, session
+    def __init__(self, control: Control, sockets: Sockets, wanted: Wanted, session: Session, rate: RateLimit) -> None:
+        self._control, self._sockets, self.wanted, self._session = control, sockets, wanted, session
+        self._rate = rate
         self._size = wanted.size
         self._hash = hashlib.sha256()
         self._received = 0
         self._cut = False
-        self.broken = False
+        self.broken = self.unbegun = False
 
     def run(self, progress: Progress | None) -> Arrived | Failed:
         """Do it. Raises: StorageError, when the local disk takes no more."""
-        self._control.enter(f"RETR {wire_name(self._wanted.file.name)}")
+        self._control.enter(f"RETR {wire_name(self.wanted.file.name)}")
         self._session.check_room(self._size)
         started = time.monotonic()
         fd, staged = self._open()
@@ -61,7 +63,7 @@ class Download:
             failure = self._receive(fd, progress)
             if failure is None:
                 inode = self._session.finish(fd, staged, self._mtime())
-                return Arrived(self._wanted, staged, self._received, inode, self._hash.hexdigest())
+                return Arrived(self.wanted, staged, self._received, inode, self._hash.hexdigest())
             return self._give_up(failure, fd, staged, started)
         except BaseException:
             self._forget(staged)
@@ -70,29 +72,32 @@ class Download:
             os.close(fd)
 
     def _mtime(self) -> int | None:
-        first, listed = self._wanted.first, self._wanted.file
+        first, listed = self.wanted.first, self.wanted.file
         return first.stamp if first.stamp is not None else listed.stamp
 
     def _open(self) -> tuple[int, bytes]:
-        partial = self._wanted.partial
+        partial = self.wanted.partial
         if partial is not None:
-            fd = self._session.reopen(partial, self._wanted.partial_bytes)
+            fd = self._session.reopen(partial, self.wanted.partial_bytes)
             if fd is not None:
                 return fd, partial
-        suffix = b"-recheck" if self._wanted.recheck_of is not None else b""
-        return self._session.create(b"%d%s" % (self._wanted.id, suffix))
+        suffix = b"-recheck" if self.wanted.recheck_of is not None else b""
+        return self._session.create(b"%d%s" % (self.wanted.id, suffix))
 
     # -- receiving ----------------------------------------------------------------------------------------------
 
     def _receive(self, fd: int, progress: Progress | None) -> Failed | None:
         """Receive the file; return None when it is complete by count, else what is wrong."""
-        name = wire_name(self._wanted.file.name)
+        name = wire_name(self.wanted.file.name)
         try:
             data, held = self._begin(fd, name)
         except ftplib.error_perm as error:
             return self._failed(str(error))
         except (OSError, EOFError, ftplib.Error) as error:
-            self.broken = not isinstance(error, ftplib.error_temp) or str(error).startswith("421")
+            lost = isinstance(error, EOFError | OSError) and not isinstance(error, TimeoutError)
+            hung_up = lost or str(error).startswith("421")
+            self.broken = hung_up or not isinstance(error, ftplib.error_temp)
+            self.unbegun = hung_up and not self._sockets.over
             return self._ended() or self._failed(str(error) or "connection lost")
         try:
             failure = self._read(data, fd, held, progress)
@@ -139,6 +144,7 @@ class Download:
                     self._received = 0  # nothing is worth keeping for a server that does not resume
                     return self._failed("the server resumed at another place")
             self._write(fd, block)
+            self._rate.spend(count)
             if self._size is not None and self._received > self._size:
                 self.broken = True
                 return self._failed(f"grew beyond {self._size} bytes", State.CHANGING)
@@ -146,12 +152,12 @@ class Download:
                 room_at += ROOM_BYTES
                 self._session.check_room(None if self._size is None else self._size - self._received)
             if progress is not None:
-                progress(self._wanted.file.name, self._received, self._size)
+                progress(self.wanted.file.name, self._received, self._size)
 
     def _some(self, data: socket.socket, buffer: memoryview) -> int | Failed:
         """Receive some bytes; return how many, 0 at the end."""
         try:
-            count = data.recv_into(buffer)
+            count = data.recv_into(buffer[: self._rate.at_most(BLOCK_BYTES)])
         except ssl.SSLEOFError:
             count, self._cut = 0, True
         except OSError as error:
@@ -207,14 +213,14 @@ class Download:
         return self._failed("session ended", State.DOWNLOADING) if self._sockets.over else None
 
     def _failed(self, reason: str, fault: State = State.FAILED) -> Failed:
-        return Failed(self._wanted, self._control.masked(reason), fault)
+        return Failed(self.wanted, self._control.masked(reason), fault)
 
     def _give_up(self, failure: Failed, fd: int, staged: bytes, started: float) -> Failed:
         resumable = failure.fault is State.DOWNLOADING or self.broken and failure.fault is State.FAILED
-        if resumable and self._wanted.at_rest and self._size and self._received >= WORTH_KEEPING_BYTES:
+        if resumable and self.wanted.at_rest and self._size and self._received >= WORTH_KEEPING_BYTES:
             with suppress(OSError, StorageError):  # a beginning that cannot be kept is only fetched again
                 self._session.finish(fd, staged, None)
-                return Failed(self._wanted, failure.reason, failure.fault, staged, self._received)
+                return Failed(self.wanted, failure.reason, failure.fault, staged, self._received)
         self._forget(staged)
         limit = self._sockets.deadline
         if failure.fault is State.DOWNLOADING and time.monotonic() - started > LONG_SHARE * limit.limit_secs:

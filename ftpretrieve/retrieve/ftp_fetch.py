@@ -8,13 +8,14 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.ftp_control import Control
 from ftpretrieve.retrieve.ftp_download import Download, Progress
+from ftpretrieve.retrieve.ftp_limits import RateLimit
 from ftpretrieve.retrieve.ftp_pool import Pool
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.records import TICK, Arrived, Failed, Tick, Wanted
@@ -33,9 +34,15 @@ class Fetcher:
     """The workers of one session."""
 
     def __init__(
-        self, pool: Pool, sockets: Sockets, connections: int, progress: Progress | None, log: logging.Logger
+        self,
+        pool: Pool,
+        sockets: Sockets,
+        connections: int,
+        rate: RateLimit,
+        progress: Progress | None,
+        log: logging.Logger,
     ) -> None:
-        self._pool, self._sockets, self._connections = pool, sockets, connections
+        self._pool, self._sockets, self._connections, self._rate = pool, sockets, connections, rate
         self._progress, self._log = progress, log
         self._workers: list[threading.Thread] = []
         self._ended = threading.Event()
@@ -67,6 +74,7 @@ class Fetcher:
     def close(self) -> None:
         """End the workers; whoever is in the middle of a transfer ends the session with it."""
         self._ended.set()
+        self._pool.wake()
         soon = Deadline(TICK_SECS)
         for worker in self._workers:
             worker.join(soon.remaining())
@@ -107,34 +115,81 @@ class Fetcher:
     def _work(
         self, tasks: queue.SimpleQueue[Wanted], events: queue.SimpleQueue[Event], session: Session, number: int
     ) -> None:
-        """Download files until none is left. A connection comes first: a file that is taken is never put back."""
-        control: Control | None = None
-        breaks = 0
+        """Download files until none is left. A connection comes first, so that no file waits for one."""
+        worker = _Worker(self._pool, tasks, events, lambda: self._ended.is_set() or self._sockets.aborted.is_set())
         try:
-            while breaks < BREAKS_MAX and not self._ended.is_set() and not self._sockets.aborted.is_set():
-                if control is not None:
-                    control = self._pool.pause(control, lambda: events.put(TICK))
-                if tasks.empty():
-                    break
-                control = control or self._pool.take()
-                try:
-                    item = tasks.get_nowait()
-                except queue.Empty:
-                    break
-                download = Download(control, self._sockets, item, session)
-                events.put(download.run(self._progress))
-                breaks = breaks + 1 if download.broken else 0
-                if download.broken:
-                    self._pool.drop(control)
-                    control = None
+            while (control := worker.connection()) is not None and (item := worker.next_item()) is not None:
+                download = Download(control, self._sockets, item, session, self._rate)
+                worker.take_over(download, download.run(self._progress))
         except (RemoteUnavailable, RemoteRefused, SessionExpired) as error:
-            # A second connection that is refused (421, 530) only means that there is one less from now on.
-            self._connections = max(1, self._connections - 1)
             self._log.debug(record("connection.failed", number=number, reason=str(error)))
             events.put(error)
         except Exception as error:  # noqa: BLE001  raised again in the thread that asked: see _events
             events.put(error)
         finally:
-            if control is not None:
-                self._pool.give_back(control)
+            worker.end()
             events.put(None)
+
+
+class _Worker:
+    """What one worker holds: a connection between two transfers, and a file that the last one refused to begin."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        tasks: queue.SimpleQueue[Wanted],
+        events: queue.SimpleQueue[Event],
+        is_over: Callable[[], bool],
+    ) -> None:
+        self._pool, self._tasks, self._events, self._is_over = pool, tasks, events, is_over
+        self._control: Control | None = None
+        self._again: Wanted | None = None
+        self._breaks = 0
+
+    def _is_needed(self) -> bool:
+        return not self._is_over() and (self._again is not None or not self._tasks.empty())
+
+    def connection(self) -> Control | None:
+        """Return a connection that is alive; None when no more is to be done here. Raises: as `Pool.acquire`."""
+        if self._control is not None:
+            self._control = self._pool.pause(self._control, lambda: self._events.put(TICK))
+        if self._control is not None and self._control.is_stale:
+            self._drop()
+        if not self._is_needed() or self._breaks >= BREAKS_MAX:
+            return None
+        self._control = self._control or self._pool.acquire(self._is_needed)
+        return self._control
+
+    def next_item(self) -> Wanted | None:
+        """Return the file to download now."""
+        if self._again is not None:
+            return self._again
+        try:
+            return self._tasks.get_nowait()
+        except queue.Empty:
+            return None
+
+    def take_over(self, download: Download, outcome: Arrived | Failed) -> None:
+        """Report what came of a download, but for one that a connection which was about to close did not begin: the
+        server was idle for too long, or takes only so many files on each. Once, since it may be the file's fault."""
+        if download.broken:
+            self._drop()
+        if download.unbegun and self._again is None:
+            self._again = download.wanted
+            return
+        self._again = None
+        self._breaks = self._breaks + 1 if download.broken else 0
+        self._events.put(outcome)
+
+    def _drop(self) -> None:
+        assert self._control is not None
+        self._pool.drop(self._control)
+        self._control = None
+
+    def end(self) -> None:
+        """Leave connection and file to others."""
+        if self._again is not None:
+            self._tasks.put(self._again)
+        if self._control is not None:
+            self._pool.give_back(self._control)
+        self._pool.wake()
