@@ -33,7 +33,7 @@ QUOTED = rb"'[^']{1,54}'"
 # organization and the name are relied on.
 DATA_SET_LINE = re.compile(
     rb" *+[A-Z0-9@#$*-]{1,6} ++(?:[A-Z0-9-]{3,7} ++)?(?:\d{2,4}/\d\d/\d\d|\*\*NONE\*\*)[^ ]*+ ++"
-    rb"(?:[^ ]++ ++){2,7}?([^ ]{1,6}) ++(" + QUOTED + rb"|[^ ']++) *+"
+    rb"(?:[^ ]++ ++){2,7}?([A-Z0-9?*][A-Z0-9?*-]{0,5}) ++(" + QUOTED + rb"|[^ ']++) *+"
 )
 # Those without attributes; `Tape` stands in the column of the unit, VSAM and its like in that of the organization.
 TAPE_LINE = re.compile(rb" *+[A-Z0-9@#$*-]{1,6} ++Tape ++(" + QUOTED + rb"|[^ ']++) *+")

@@ -13,7 +13,6 @@ from ftpretrieve.retrieve.dialects import (
     DIR,
     FILE,
     LINK,
-    OTHER,
     SELF_AND_PARENT,
     SKIP,
     UTC_CLOCK,
@@ -23,7 +22,6 @@ from ftpretrieve.retrieve.dialects import (
     size_of,
 )
 from ftpretrieve.retrieve.dialects_columns import CLOCK, CLOCK_SECS, DMY, MDY, MONTH, columns
-from ftpretrieve.retrieve.dialects_ibm_i import IBM_I
 from ftpretrieve.retrieve.records import SECOND, RemoteFile
 
 # --- EPLF ------------------------------------------------------------------------------------------------------------
@@ -34,7 +32,7 @@ EPOCH_DIGITS = 11  # the year 5138; more make no date
 def read_eplf(line: bytes, page: Page) -> Parsed:
     """Read `+i8388621.48594,m825718503,r,s280,\\tname`: facts, a tab, the name; the seconds count from 1970 in UTC.
 
-    What is neither retrievable (`r`) nor a directory (`/`) is something that cannot be fetched.
+    What is neither retrievable (`r`) nor a directory (`/`) is for nobody: skipped.
     """
     del page  # a reader's shape; the format names every second
     if line[:1] != b"+":
@@ -42,7 +40,7 @@ def read_eplf(line: bytes, page: Page) -> Parsed:
     facts, tab, name = line[1:].partition(b"\t")
     if not tab or not name:
         return None
-    kind, size, stamp = OTHER, None, None
+    kind, size, stamp = None, None, None
     for fact in facts.split(b","):
         letter, value = fact[:1], fact[1:]
         if letter == b"/":
@@ -53,7 +51,7 @@ def read_eplf(line: bytes, page: Page) -> Parsed:
             size = size_of(value)
         elif letter == b"m" and value.isdigit() and len(value) <= EPOCH_DIGITS:
             stamp = int(value)
-    if name in SELF_AND_PARENT:
+    if kind is None or name in SELF_AND_PARENT:
         return SKIP
     return RemoteFile(name, kind, size, stamp, 0 if stamp is None else SECOND, UTC_CLOCK)
 
@@ -86,20 +84,20 @@ def read_ruler(line: bytes, page: Page) -> Parsed:
 # --- lines of columns ------------------------------------------------------------------------------------------------
 
 
-YEAR_OR_CLOCK = rb"(?=\d)(?:(?P<year>\d{4}|\d\d(?= ++\d\d?:)) ++)?(?:" + CLOCK + rb" ++)?"
 WEEKDAY = rb"(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)[a-z]{0,6}+\.?"
 WORDS = rb"(?:[^ ]++ ++)*?"  # any columns, as few as possible
 
 SYSTEMS: tuple[Dialect, ...] = (
     Dialect("EPLF", "publicfile, anonftpd, older FTP servers for Windows and Mac OS", read_eplf),
-    IBM_I,
     Dialect(
         "NetWare",
         "Novell NetWare, Hellsoft and Print Services for UNIX on NetWare, MurkWorks: rights in brackets",
         columns(
             "NetWare",
             rb"(?:(?P<dir>d)|-) ?+\[[-A-Za-z]{4,10}\] ++" + WORDS + rb"(?P<size>\d++) ++" + MONTH + rb" ++"
-            rb"(?P<day>\d{1,2}) ++(?!\D)" + YEAR_OR_CLOCK + rb"(?P<name>.+)",
+            rb"(?P<day>\d{1,2}) ++(?:(?P<year>\d{4})|" + CLOCK + rb")(?: {3,}+| )(?P<name>.+)",
+            rb"(?:(?P<dir>d)|-) ?+\[[-A-Za-z]{4,10}\] ++" + WORDS + rb"(?P<size>\d++) ++" + MONTH + rb" ++"
+            rb"(?P<day>\d{1,2}) ++(?P<year>\d\d) ++" + CLOCK + rb" ++(?P<name>.+)",
         ),
     ),
     Dialect(
@@ -189,8 +187,8 @@ SYSTEMS: tuple[Dialect, ...] = (
         "HP 3000 MPE/iX, in a group and in a POSIX directory; words and records, so the size is unknown",
         columns(
             "MPE",
-            rb"(?P<name>[A-Z][A-Z0-9]{0,7})\*? ++(?:-?[A-Z0-9]{1,6} ++)?\d++[BW] ++[A-Z]{2,3} ++\d++ ++\d++ ++\d++ "
-            rb"++\d++ ++\d++ ++(?:\*|\d++) *+",
+            rb"(?P<name>[A-Z][A-Z0-9]{0,7})\*? ++(?:-?[A-Z0-9]{1,6} ++)?\d++[BW] ++[A-Z]{2,3} ++\d++ ++\d++"
+            rb"(?: ++\d++){0,4}(?: ++\*)? *+",
             rb" *+(?:-?[A-Z0-9]{1,6} ++)?\d++[BW] ++[A-Z]{2,3} ++\d++ ++\d++ ++\d++ ++\d++ ++\d++ ++(?:\*|\d++) ++"
             rb"(?P<name>[^ ].*)",
             skip=rb" *+(?:ACCOUNT *+= |PATH *+= |FILENAME ++CODE |CODE ++-|SIZE ++TYP ).*| *+\.?/?@ not found *+",
@@ -237,6 +235,7 @@ SYSTEMS: tuple[Dialect, ...] = (
             "GCOS",
             rb"(?:(?P<dir>d)|-) [-dsm] [^ ]{4,8} " + WORDS + MONTH + rb" ++(?P<day>\d{1,2}),? (?P<year>\d{4}) "
             rb"(?P<name>.+)",
+            rb"(?:(?P<dir>d)|-) [-dsm] [-0-9]{6} [A-Z]++ ++[A-Z0-9]++ {14,}+(?P<name>[^ ]++) *+",  # of unknown age
             rb"(?:(?P<dir>d)|-) [-rwxst]{3} [-rwxst]{3} [-rwxst]{3} ++(?P<size>\d++) ++"
             + MDY
             + rb"(?: "
@@ -253,7 +252,7 @@ SYSTEMS: tuple[Dialect, ...] = (
             + MONTH
             + rb" ++(?P<day>\d{1,2}),(?P<year>\d{4}) ++"
             + CLOCK
-            + rb" {1,2}+(?P<name>.+)",
+            + rb" ++(?P<name>.+)",
         ),
     ),
     Dialect(
@@ -352,8 +351,7 @@ SYSTEMS: tuple[Dialect, ...] = (
                 rb"(?P<name>[^ ]++) ++\d*+(?:[FVU]C?|(?P<dir>DIR)) ++\d++K ++[^ ]++ ++(?P<day>\d\d)"
                 + MONTH
                 + rb"(?P<year>\d\d) ++"
-                + CLOCK_SECS
-                + rb" .*",
+                + rb"(?P<time>\d\d:\d\d(?::\d\d)?) .*",
             ),
             skip=rb" *+File name ++RlenRf ++Size .*",
         ),

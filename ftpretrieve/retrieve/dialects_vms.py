@@ -17,6 +17,7 @@ Pure: no input or output, no clock, no settings.
 
 import re
 
+from ftpretrieve.retrieve.dates import ENGLISH
 from ftpretrieve.retrieve.dialects import DIR, FILE, SKIP, Dialect, Page, Parsed
 from ftpretrieve.retrieve.dialects_columns import MONTH, day_of, entry
 
@@ -28,9 +29,15 @@ FILE_NAME = re.compile(rb"(?:" + DIRECTORY + rb")?([^ ;\[\]<>%]++);-?\d{1,5}")
 PLAIN_NAME = re.compile(rb"(?:" + DIRECTORY + rb")?[A-Z0-9_$~^-]++\.[A-Z0-9_$~^.-]*+")  # where no versions are shown
 DAY = re.compile(rb"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 TIME = re.compile(rb"\d{1,2}:\d\d(?::\d\d(?:\.\d{1,7})?)?")
-PROTECTION = re.compile(rb"\([RWED,; :SOGWrwed]*+\)?")
-WOLLONGONG = re.compile(rb"([^ ]++) ++" + MONTH + rb" ++(?P<day>\d{1,2}) ++(\d\d:\d\d) ++(?P<year>\d{4}) .*", re.DOTALL)
-REFUSAL = re.compile(rb".* (?:%RMS-E-PRV|%SYSTEM-F-NOPRIV|no privilege|insufficient privilege).*", re.DOTALL)
+PROTECTION = re.compile(rb"\((?:[RWEDrwed]{0,4},){3}[RWEDrwed]{0,4}\)")
+SIZE = re.compile(rb"\d{1,12}(?:/\d{1,19}|[KMGT]?B)?|\*++")  # used/allocated; stars when it does not fit
+OWNER = re.compile(rb"\[[^\](]*+\]?|[A-Z][A-Z0-9_$]*+")
+WORD = re.compile(rb"\[[^\](]*+\]?|[^ \t]++")  # an owner may have blanks, or be cut off before its `]`
+SHAPES = (DAY, TIME, SIZE, PROTECTION, OWNER)
+WOLLONGONG = re.compile(
+    MONTH + rb" ++(?P<day>\d{1,2}) ++(\d\d:\d\d) ++(?P<year>\d{4}) ++\d++(?: ++\([RWED,]*+\))?", re.IGNORECASE
+)
+REFUSAL = re.compile(rb" *+(?:%RMS-E-|%SYSTEM-F-|no privilege|insufficient privilege)")
 # What is printed around the files; the last two say that there are none.
 AROUND = re.compile(
     rb" *+Directory ++(?:of ++)?(?:" + DIRECTORY + rb"|[A-Z0-9_$]++:) *+|"
@@ -68,7 +75,7 @@ def read_vms(line: bytes, page: Page) -> Parsed:
             return None
         page.held = line
         return SKIP
-    return _columns(words[0], words[1], versioned, line)
+    return _columns(words[0], words[1], versioned)
 
 
 def _continued(line: bytes, page: Page) -> Parsed:
@@ -76,40 +83,42 @@ def _continued(line: bytes, page: Page) -> Parsed:
     name = page.held.strip()
     if not line.strip() or FILE_NAME.match(line) or AROUND.fullmatch(line):
         return None
-    joined = name + b" " + line
-    found = _columns(name, line, True, joined)
+    found = _columns(name, line, True)
     if found is not None:
         page.held = b""
     return found
 
 
-def _columns(name: bytes, rest: bytes, versioned: bool, line: bytes) -> Parsed:
-    """Find the date, the time and the protection among the columns, whatever their order."""
-    if REFUSAL.fullmatch(line):
+def _columns(name: bytes, rest: bytes, versioned: bool) -> Parsed:
+    """Return the entry of a name and the columns behind it."""
+    if REFUSAL.match(rest):
         return SKIP
-    words = rest.split()
-    protected = any(PROTECTION.fullmatch(word) for word in words if word.startswith(b"("))
-    if not versioned and not protected:
-        return None
-    day = next((match for match in map(DAY.fullmatch, words) if match), None)
-    if day is not None:
-        time = next((word for word in words if TIME.fullmatch(word)), b"")
-        number, month, year = day.groups()
-        return _file(name, _day(year, month, number), time)
-    american = WOLLONGONG.fullmatch(line)
+    american = WOLLONGONG.fullmatch(rest.strip()) if versioned else None
     if american is not None:
-        _, month, number, time, year = american.groups()
-        return _file(name, _day(year, month, number), time)
-    return _file(name, None, b"") if protected else None
-
-
-def _day(year: bytes, month: bytes, day: bytes) -> int | None:
-    """Return the midnight of `20-NOV-2024`, its month in a language of VMS."""
-    month = MONTHS.get(month.lower(), month)
-    try:
-        return day_of(year, month, day)
-    except KeyError:
+        month, number, time, year = american.groups()
+        return _file(name, day_of(year, month, number), time)
+    found = _shapes(rest)
+    if DAY not in found or SIZE not in found or not (versioned or PROTECTION in found):
         return None
+    number, month, year = found[DAY].groups()
+    month = MONTHS.get(month.lower(), month).lower()
+    if month not in ENGLISH:
+        return None
+    return _file(name, day_of(year, month, number), found[TIME][0] if TIME in found else b"")
+
+
+def _shapes(rest: bytes) -> dict[re.Pattern[bytes], re.Match[bytes]]:
+    """Say which column is what, whatever their order; nothing when one is unknown or comes twice."""
+    found: dict[re.Pattern[bytes], re.Match[bytes]] = {}
+    for word in WORD.findall(rest):
+        for shape in SHAPES:
+            match = shape.fullmatch(word)
+            if match is not None and shape not in found:
+                found[shape] = match
+                break
+        else:
+            return {}
+    return found
 
 
 def _file(name: bytes, day: int | None, time: bytes) -> Parsed:
