@@ -385,6 +385,14 @@ class Journal(JournalFile):
         value = self.meta(f"complete:{self._directory!r}")
         return None if value is None else float(value)
 
+    def note_complete(self, now: float) -> None:
+        """Note that a listing of this directory was beyond doubt, and that all it had is known."""
+        with self.transaction():
+            self._set_complete(now)
+
+    def _set_complete(self, now: float) -> None:
+        self.set_meta(f"complete:{self._directory!r}", now)
+
     def last_listed(self) -> int:
         """Return how many entries the directory had in its last listing, 0 when there was none."""
         return int(str(self.meta(f"listed:{self._directory!r}") or 0))
@@ -405,7 +413,7 @@ class Journal(JournalFile):
             )
             if not absence_counts:
                 return
-            self.set_meta(f"complete:{self._directory!r}", now)
+            self._set_complete(now)
             self.db.execute(
                 f"UPDATE {self.table} SET missing_since = coalesce(missing_since, ?),"
                 f" missing_polls = missing_polls + 1 WHERE missing_polls < ? AND {mine.format('NOT')}",

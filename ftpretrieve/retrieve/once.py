@@ -25,6 +25,7 @@ from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import TRY_LATER, JournalBusy, RemoteUnavailable, SessionExpired
 from ftpretrieve.lock import FileLock
 from ftpretrieve.logs import escape
+from ftpretrieve.retrieve.absence import suspicion
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import decide, name_matcher
 from ftpretrieve.retrieve.ftp import FtpRemote
@@ -130,6 +131,8 @@ def mark_seen(
             marked = [item for item in (*plan.fetch, *plan.doubtful, *plan.settle) if matches(item.file.name)]
             count += mailbox.journal.mark_seen(marked, time.time())
         suspect = remote.listing.suspect
+        if suspicion(remote.listing, 0) is None:
+            mailbox.journal.note_complete(time.time())
     print(json.dumps({"marked": count}) if as_json else f"marked {count} as seen", file=out)
     if suspect is not None:
         print(f"ftpretrieve: the listing is {suspect}: there may be more files; run it again", file=sys.stderr)
