@@ -5,6 +5,7 @@ Must not: know any fault.
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import struct
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 IDLE_SECS = 0.2
 """A moment without a command, for faults that strike then."""
+
+LIST_COLUMNS = re.compile(rb"(?m)^\S{10} +\d+ u g +\S+ [A-Z][a-z]{2} \d\d (?:\d\d:\d\d| \d{4}) ")
+"""What stands before the name in a row of LIST; NLST leaves it out."""
 
 Script = Callable[["Conversation", str], bool | None]
 """Stands in for one command; False closes the connection."""
@@ -116,8 +120,9 @@ class Conversation:
         return port
 
     def accept(self) -> socket.socket:
-        """Return the data connection."""
-        assert self.passive is not None
+        """Return the data connection. Raises: OSError, which ends the conversation, when none was prepared."""
+        if self.passive is None:
+            raise OSError("no PASV before")
         data, _ = self.passive.accept()
         self.server.sockets.append(data)
         self.passive.close()
@@ -148,9 +153,10 @@ class Conversation:
 
     def payload(self, argument: str) -> bytes | None:
         """Return what the present MLSD, LIST or RETR sends; None when there is no such file, which is said."""
-        if self.verb in ("MLSD", "LIST"):
+        if self.verb in ("MLSD", "LIST", "NLST"):
             self.server.listings += 1
-            return self.server.listing(mlsd=self.verb == "MLSD")
+            rows = self.server.listing(mlsd=self.verb == "MLSD")
+            return re.sub(LIST_COLUMNS, b"", rows) if self.verb == "NLST" else rows
         body = self.server.body(self.name(argument))
         if body is None:
             self.reply("550 no such file")
@@ -159,9 +165,9 @@ class Conversation:
         return body
 
     def name(self, argument: str) -> bytes:
-        """Return the file that is meant; some clients ask by absolute path."""
+        """Return the file that is meant; some clients ask by its path."""
         name = argument.encode("latin-1")
-        return name if name in self.server.files else name.removeprefix(b"/in/").removeprefix(b"/").removeprefix(b"./")
+        return name if name in self.server.files else name.removeprefix(b"/").removeprefix(b"in/").removeprefix(b"./")
 
     # -- a good server --------------------------------------------------------------------------------------------
 
@@ -219,6 +225,8 @@ class Conversation:
             self.reply("226 done")
             return None
         return self.do_retr(argument)
+
+    do_nlst = do_list
 
     def do_retr(self, argument: str) -> bool | None:
         body = self.payload(argument)

@@ -10,7 +10,7 @@ from tests.faults.server import Fault
 
 def on_all(script: Script) -> dict[str, Script]:
     """Stand in for every command that has a data connection."""
-    return {"MLSD": script, "LIST": script, "RETR": script}
+    return {"MLSD": script, "LIST": script, "NLST": script, "RETR": script}
 
 
 def passive(reply: Callable[[int], str]) -> dict[str, Script]:

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 
 from tests.faults import scripts
 from tests.faults.conversation import Conversation, Script
-from tests.faults.scripts import half, half_of_lines, says, sends, silent
+from tests.faults.scripts import half, says, sends, silent, third_of_lines
 from tests.faults.server import Fault, FaultServer, Rows
 
 EVIL = b"evil"
 
 
 def listed(script: Script) -> dict[str, Script]:
-    return {"MLSD": script, "LIST": script}
+    return {"MLSD": script, "LIST": script, "NLST": script}
 
 
 def row(name: bytes, size: int, mlsd: bool, kind: bytes = b"-") -> bytes:
@@ -172,7 +172,7 @@ LISTING = [
     Fault("list-before-data", "is silent after MLSD or LIST", listed(silent)),
     Fault("list-mid-data", "sends half of a listing, then nothing", listed(scripts.hangs_after(half))),
     Fault("list-no-226", "sends the whole listing and closes it, but no reply follows", listed(sends(ending=None))),
-    Fault("list-half-226", "cuts a listing between rows, 226", listed(sends(half_of_lines))),
+    Fault("list-third-226", "cuts a listing between rows, 226", listed(sends(third_of_lines))),
     Fault("list-torn-226", "cuts a listing within a name, 226", listed(sends(lambda body: body[:-4]))),
     Fault("list-torn-426", "cuts a listing within a name, 426", listed(sends(lambda body: body[:-4], "426 cut"))),
     Fault("list-451", "lists all and says 451", listed(sends(ending="451 read error"))),
@@ -180,7 +180,7 @@ LISTING = [
     Fault(
         "list-capped",
         "cuts a listing and says so in its 226",
-        listed(sends(half_of_lines, "226-Options: -l\r\n226 Output truncated to 10000 matches")),
+        listed(sends(third_of_lines, "226-Options: -l\r\n226 Output truncated to 10000 matches")),
     ),
     Fault(
         "list-unable",

@@ -82,8 +82,8 @@ class FaultServer:
     """`files` maps a name (bytes) to (content, MLSD time of 14 digits). Use as a context manager.
 
     `rows` is a listing instead of that of `files`, or a function that makes its blocks. So many `directories` are
-    listed besides the files. `truth` has every content that a name had for a while; `escape` is an absolute directory
-    that hostile names point to.
+    listed besides the files. `truth` has every content that a name had for a while, `hostile` the names that nobody
+    must take; `escape` is an absolute directory that hostile names point to.
     """
 
     user, password = USER, PASSWORD
@@ -112,7 +112,7 @@ class FaultServer:
         self.listings = 0
         self.stopped = threading.Event()
         self.sockets: list[socket.socket] = []
-        self._hostile: set[bytes] = set()
+        self.hostile: set[bytes] = set()
         self._hidden: dict[bytes, tuple[bytes, str]] = {}
         self._threads: list[threading.Thread] = []
         self._listener = self.listen()
@@ -130,9 +130,9 @@ class FaultServer:
         """Behave from now on; hostile files are gone."""
         self.rows, self.armed, self.mlsd, self.shift_secs = None, [], self._mlsd, 0
         self.scripts.clear()
-        for name in self._hostile:
+        for name in self.hostile:
             self.files.pop(name, None)
-        self._hostile.clear()
+        self.hostile.clear()
         self.files.update(self._hidden)
         self._hidden.clear()
         if self._listener.fileno() < 0:
@@ -145,7 +145,7 @@ class FaultServer:
 
     def put_hostile(self, name: bytes, body: bytes = b"evil", modify: str = "20200102030405") -> None:
         """List a file that nobody must take under this name."""
-        self._hostile.add(name)
+        self.hostile.add(name)
         self.files[name] = (body, modify)
 
     def hide(self, name: bytes) -> None:

@@ -34,9 +34,18 @@ OLD = "20200102030405"
 SIZES_BYTES = {b"a.bin": 500_000, b"b.txt": 40_000, b"c.xml": 1_200}
 
 
+BEFORE = {b"old-%02d" % number: (content(b"old-%02d" % number, 100), OLD) for number in range(12)}
+"""Files that were fetched before the fault strikes: enough for a listing to be suspect when they are gone."""
+
+
 def files() -> dict[bytes, tuple[bytes, str]]:
     """Return the files of the table: one worth resuming, one of many packets, one of a single packet."""
     return {name: (content(name, size), OLD) for name, size in SIZES_BYTES.items()}
+
+
+def strikes_known_files(spec: str) -> bool:
+    """Say whether a fault may make a known file look like a new one, or like one that is gone."""
+    return FAULTS[spec.partition("@")[0]].group in ("data", "listing", "names", "kinds", "looks", "time")
 
 
 def strike(server: FaultServer, specs: Iterable[str]) -> None:
