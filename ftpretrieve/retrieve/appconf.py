@@ -98,6 +98,29 @@ def port(text: str) -> int | None:
     return whole(1, 65_535)(text) if text else None
 
 
+def port_range(text: str) -> tuple[int, int] | None:
+    """Parse the first and the last of some ports that any user may listen on, None for ''."""
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d{1,5})\s*-\s*(\d{1,5})", text)
+    if found is None or not 1024 <= int(found[1]) <= int(found[2]) <= 65_535:
+        raise ValueError("is not a range of ports; write two from 1024 to 65535, such as 40000-40100")
+    return int(found[1]), int(found[2])
+
+
+def ipv4_address(text: str) -> str:
+    """Parse an IPv4 address, '' for none."""
+    try:
+        return str(ipaddress.IPv4Address(text)) if text else ""
+    except ValueError:
+        raise ValueError("is not an IPv4 address; write one such as 203.0.113.7") from None
+
+
+def rate(text: str) -> int:
+    """Parse bytes a second, 0 for ''."""
+    return parse_bytes(re.sub(r"\s*/\s*s(ec)?$", "", text)) if text else 0
+
+
 def secret(text: str) -> Secret | None:
     """Parse a secret, None for ''."""
     return Secret(text) if text else None
@@ -136,6 +159,17 @@ KEYS: tuple[Key, ...] = (
         "Longest time in seconds that one session with the server may take; then it is ended, and the next goes on."),
     Key("remote", "ftp_connections", whole(1, 32), "2",
         "Number of connections to the server at a time, 1 to 32."),
+    Key("remote", "ftp_passive", boolean, "yes",
+        "Who opens data connections: yes, we do; no, the server does, to a port here."),
+    Key("remote", "ftp_pasv_address", choice("control", "server"), "control",
+        "Host of passive data connections: `control`, where the control connection goes to; `server`, the one that "
+        "its answer to PASV names."),
+    Key("remote", "ftp_active_ports", port_range, "",
+        "Ports here for `ftp_passive = no`, such as 40000-40100; blank takes any."),
+    Key("remote", "ftp_active_address", ipv4_address, "",
+        "IPv4 address that the server is told with `ftp_passive = no`, where a router translates ours; blank is ours."),
+    Key("remote", "ftp_rate_limit", rate, "0",
+        "Bytes a second for the downloads of a session together, such as `500 KiB`; 0 or blank is no limit."),
     Key("remote", "ftp_timeout_secs", seconds(TINY, DAY), "60",
         "Longest silence in seconds that is tolerated on one connection."),
     Key("remote", "settle_secs", seconds(0, DAY), "5",
@@ -226,6 +260,11 @@ class AppConf:
     ftp_remote_directory: str
     ftp_duration_secs: float
     ftp_connections: int
+    ftp_passive: bool
+    ftp_pasv_address: str
+    ftp_active_ports: tuple[int, int] | None
+    ftp_active_address: str
+    ftp_rate_limit: int
     ftp_timeout_secs: float
     settle_secs: float
     ftp_encoding: str

@@ -24,6 +24,7 @@ from ftpretrieve.passwords import Secret
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.ftp import FtpRemote
 from ftpretrieve.retrieve.ftp_control import Account
+from ftpretrieve.retrieve.ftp_data import Network
 from ftpretrieve.retrieve.ftp_tls import make_context
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.poller import Poller
@@ -108,6 +109,7 @@ class Sessions:
             connections=conf.ftp_connections,
             recursive=conf.recursive,
             progress=self._progress,
+            network=make_network(conf),
         )
 
     def _reveal(self, secret: Secret | None, conf: AppConf, deadline: Deadline) -> str:
@@ -129,6 +131,17 @@ class Sessions:
             logging.INFO if reason in (None, "stopping") else logging.WARNING,
             record("POLL", **figures(result), reason=reason),
         )
+
+
+def make_network(conf: AppConf) -> Network:
+    """Return how data connections are to be made."""
+    return Network(
+        passive=conf.ftp_passive,
+        trust_pasv=conf.ftp_pasv_address == "server",
+        ports=conf.ftp_active_ports,
+        address=conf.ftp_active_address,
+        rate_bytes=conf.ftp_rate_limit,
+    )
 
 
 def make_account(conf: AppConf, password: str, passphrase: str) -> Account:
