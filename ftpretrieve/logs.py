@@ -50,6 +50,8 @@ RECORDS: dict[str, str] = {
     "NAMESREFUSED": "reason= count= example=: so many listed names cannot be those of files here, and are skipped",
     "LISTINGENDED": "reply=: the server broke off the listing with this reply; what came before it is used",
     "DIRECTORYFAILED": "name= reason=: a directory below the remote directory could not be listed",
+    "HASHUNAVAILABLE": "command= reason=: ftp_verify_hash is set and this server could not tell a digest; such files "
+    "are delivered without, and this is said once a session",
     "NAMETAKEN": "name= by= kept_as=: another file lies at the sync path, so this one got the name kept_as",
     "BADENCODING": "name= encoding= action= kept_as=: the content does not decode as xml_encoding",
     "RECHECKFAILED": "name= attempts= reason=: it stays unknown whether this file was rewritten within one stamp",

@@ -64,7 +64,9 @@ def _is_domain_name(text: str) -> bool:
 def protocol(text: str) -> str:
     """Parse the protocol; no near miss may be taken for a hint, since one of them has no TLS."""
     if text.lower() not in PROTOCOLS:
-        raise ValueError("is not supported; write ftp, ftps (TLS on request) or ftps-implicit (TLS from the first byte)")
+        raise ValueError(
+            "is not supported; write ftp, ftps (TLS on request) or ftps-implicit (TLS from the first byte)"
+        )
     return text.lower()
 
 
@@ -174,6 +176,16 @@ KEYS: tuple[Key, ...] = (
         "Longest silence in seconds that is tolerated on one connection."),
     Key("remote", "settle_secs", seconds(0, DAY), "5",
         "Seconds between two looks at a file that must agree before it is finished; 0 where files appear by rename."),
+    Key("remote", "settle", choice("secs", "polls"), "secs",
+        "Which two looks must agree: `secs`, two within one poll; `polls`, the listing of an earlier poll as well, "
+        "at least `settle_secs` ago."),
+    Key("remote", "min_age_secs", seconds(0, YEAR), "0",
+        "A file is fetched only when its time stamp is so many seconds old, or it is listed unchanged for so long."),
+    Key("remote", "done_suffix", unquoted, "",
+        "With `.done`, say: `x` is fetched only when `x.done` lies beside it, and no `.done` file is; blank waits for "
+        "nothing."),
+    Key("remote", "ftp_verify_hash", boolean, "no",
+        "Whether a digest of each file is asked for and compared, where the server offers one: yes or no."),
     Key("remote", "ftp_encoding", codec, "utf-8",
         "Encoding of names at the server, used to show them and to match globs."),
 
@@ -202,6 +214,8 @@ KEYS: tuple[Key, ...] = (
         "Globs of the names not to fetch, even when `include` matches."),
     Key("local", "recursive", boolean, "no",
         "Whether directories below the remote directory are fetched too: yes or no."),
+    Key("local", "follow_links", boolean, "yes",
+        "Whether a symbolic link that leads to a file is fetched as that file: yes or no."),
     Key("local", "on_conflict", choice("replace", "keep"), "replace",
         "What a new version does to the older file in the sync directory: `replace` it, or `keep` both."),
     Key("local", "file_mode", octal_mode, "0644",
@@ -267,6 +281,10 @@ class AppConf:
     ftp_rate_limit: int
     ftp_timeout_secs: float
     settle_secs: float
+    settle: str
+    min_age_secs: float
+    done_suffix: str
+    ftp_verify_hash: bool
     ftp_encoding: str
     ftp_local_directory: Path
     sync_directory: Path
@@ -280,6 +298,7 @@ class AppConf:
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     recursive: bool
+    follow_links: bool
     on_conflict: str
     file_mode: int
     keep_mtime: bool

@@ -14,20 +14,25 @@ Must not: know the journal, decide what is fetched, or retry beyond replacing a 
 import ftplib
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
+from ftpretrieve.errors import RemoteRefused, SessionExpired
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.decide import unsafe_reason
 from ftpretrieve.retrieve.ftp_control import WIRE, Account, Control, wire_name
 from ftpretrieve.retrieve.ftp_data import DataOpener, Network
 from ftpretrieve.retrieve.ftp_download import Progress
 from ftpretrieve.retrieve.ftp_fetch import Fetcher
+from ftpretrieve.retrieve.ftp_hash import Hashes, Told, choose
 from ftpretrieve.retrieve.ftp_limits import RateLimit
+from ftpretrieve.retrieve.ftp_looks import Looker, Looks
 from ftpretrieve.retrieve.ftp_pool import Pool
+from ftpretrieve.retrieve.ftp_replies import named
 from ftpretrieve.retrieve.ftp_sockets import Sockets
+from ftpretrieve.retrieve.ftp_tls import Tls
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
 from ftpretrieve.retrieve.records import Arrived, Failed, Kind, Listing, RemoteFile, Tick, Wanted
 from ftpretrieve.retrieve.staging import Session
@@ -36,11 +41,14 @@ LIST_BLOCK_BYTES = 64 * 1024
 DEPTH_MAX = 32
 """Directories below one another that are followed; a directory that contains itself has no end."""
 
+LOOP_REPEATS = 4
+"""Directories below one another with the very same entries, times included: the last one is the first one again."""
+
+LIST_SHARE = 0.5
+"""Of a session: after that no further directory is listed, so that no tree keeps all files from coming."""
+
 DIRECTORIES_MAX = 100_000
 """Directories that wait to be listed; more would let an endless listing fill the memory."""
-
-ASK_BYTES = 200
-"""What one MLST costs both ways beside the name (measured on pure-ftpd and proftpd: 120 to 190)."""
 
 TRUNCATED = re.compile(r"truncat|too many|output limit", re.IGNORECASE)
 """pure-ftpd ends a listing it has cut with "226 Output truncated to 10000 matches" (measured)."""
@@ -52,9 +60,6 @@ UNKNOWN_COMMAND = ("500", "501", "502", "504")
 
 NO_FILE = "ftpretrieve-asks"
 """A name nobody has: a server without FEAT shows by its answer whether it knows a command (550) or not (500, 502)."""
-
-Looks = Mapping[bytes, RemoteFile | None]
-Work = Callable[[Control], Looks | None]
 
 
 class FtpRemote:
@@ -80,10 +85,12 @@ class FtpRemote:
         self._pool = Pool(self._open, self._sockets, log)
         rate = RateLimit(network.rate_bytes, self._sockets.aborted)
         self._fetcher = Fetcher(self._pool, self._sockets, connections, rate, progress, log)
+        self.tls: Tls | None = None
+        """That of the last connection, for those who report it."""
         self._mlsd: bool | None = None
-        self._can_ask, self._can_mlst, self._can_queue = True, False, True
         self._listing = Listing(0)
-        self._listing_bytes = 0
+        self._hashes = Hashes(log)
+        self._looker = Looker(self._pool, self._sockets, self._hashes, self._relist, lambda: self._fetcher.busy)
 
     # -- connections --------------------------------------------------------------------------------------------
 
@@ -106,6 +113,7 @@ class FtpRemote:
         control = Control(self._account, self._sockets, self._opener)
         try:
             control.open()
+            self.tls = control.tls
             if self._mlsd is None:
                 self._learn_features(control)
             if self._directory:
@@ -129,13 +137,14 @@ class FtpRemote:
                 reply = str(error)
         features = reply.split("\n")[1:-1] if reply.startswith("211") else []
         words = {line.split()[0] for line in features if line.split()}
-        self._mlsd = self._can_mlst = "MLST" in words  # RFC 3659, section 7.8: MLST in FEAT stands for both
+        self._hashes.method = choose(features)
+        self._mlsd = self._looker.can_mlst = "MLST" in words  # RFC 3659, section 7.8: MLST in FEAT stands for both
         if words:
-            self._can_ask = {"SIZE", "MDTM"} <= words
+            self._looker.can_ask = {"SIZE", "MDTM"} <= words
         else:
             with control.step("SIZE and MDTM"):
                 replies = list(control.ask_all([f"SIZE {NO_FILE}", f"MDTM {NO_FILE}"], False))
-            self._can_ask = not any(reply.startswith(UNKNOWN_COMMAND) for reply in replies)
+            self._looker.can_ask = not any(reply.startswith(UNKNOWN_COMMAND) for reply in replies)
 
     def _expired(self) -> None:
         if self._sockets.over:
@@ -151,29 +160,44 @@ class FtpRemote:
     @property
     def listing_is_look(self) -> bool:
         """Whether a listing and a later look can be compared."""
-        return bool(self._mlsd) or not self._can_ask
+        return bool(self._mlsd) or not self._looker.can_ask
 
     def list(self) -> Iterator[Sequence[RemoteFile]]:
         """Yield the entries of the directory, and of those below it when recursive."""
         control = self._pool.take()
         totals = _Totals()
-        below = [b""]
+        below: list[tuple[bytes, tuple[int, ...]]] = [(b"", ())]
         while below:
-            directory = below.pop()
+            directory, trail = below.pop()
+            inside: list[bytes] = []
+            if directory and not self._has_time_to_list():
+                totals.suspect = "truncated"
+                break
             try:
                 for chunk in self._list_one(control, directory, totals):
                     yield chunk
                     if self._recursive:
-                        _follow(chunk, below, totals)
+                        _follow(chunk, inside, len(below), totals)
             except RemoteRefused as error:
                 if not directory:
                     raise
                 totals.suspect = "unreadable"
                 self._log.warning(record("DIRECTORYFAILED", name=directory, reason=str(error)))
+            trail = (*trail, totals.fingerprint)
+            if inside and trail.count(totals.fingerprint) >= LOOP_REPEATS:
+                totals.suspect = "truncated"
+                self._log.warning(record("DIRECTORYFAILED", name=directory, reason="it contains itself"))
+            else:
+                below.extend((name, trail) for name in inside)
             self._listing = totals.listing()
-        self._listing_bytes = totals.bytes
+        self._listing = totals.listing()
+        self._looker.listing_bytes = totals.bytes
         self._return(control)
         self._pool.give_back(control)
+
+    def _has_time_to_list(self) -> bool:
+        limit = self._sockets.deadline
+        return limit.remaining() > (1 - LIST_SHARE) * limit.limit_secs
 
     def _return(self, control: Control) -> None:
         """Go back to the session's directory after listing those below it."""
@@ -184,6 +208,7 @@ class FtpRemote:
     def _list_one(self, control: Control, directory: bytes, totals: "_Totals") -> Iterator[Sequence[RemoteFile]]:
         """Yield the entries of one directory, names relative to the session's."""
         prefix = directory + b"/" if directory else b""
+        totals.fingerprint = 0
         if self._recursive:
             path = f"{control.base.rstrip('/')}/{wire_name(directory)}" if directory else control.base
             with control.step(f"CWD {path}"):
@@ -199,15 +224,17 @@ class FtpRemote:
         totals.unreadable += parser.unreadable + lines.unreadable
         totals.examples = totals.examples or parser.examples
 
-    @staticmethod
     def _entries(
-        parser: ListingParser, lines: Sequence[bytes], prefix: bytes, totals: "_Totals"
+        self, parser: ListingParser, lines: Sequence[bytes], prefix: bytes, totals: "_Totals"
     ) -> Sequence[RemoteFile]:
         entries = parser.feed(lines)
         totals.listed += len(entries)
+        if self._recursive:
+            for entry in entries:  # one by one: where a chunk ends is chance
+                totals.fingerprint = hash((totals.fingerprint, entry))
         # A row names something in the listed directory. What speaks of another one gets a path that is no name.
         if prefix or any(b"/" in entry.name for entry in entries):
-            entries = [_named(entry, prefix + (b"./" if b"/" in entry.name else b"") + entry.name) for entry in entries]
+            entries = [named(entry, prefix + (b"./" if b"/" in entry.name else b"") + entry.name) for entry in entries]
         return entries
 
     def _listing_blocks(self, control: Control, totals: "_Totals") -> Iterator[bytes]:
@@ -217,7 +244,7 @@ class FtpRemote:
                 data = control.transfer(command)
             except ftplib.error_perm as error:
                 if self._mlsd and str(error).startswith(UNKNOWN_COMMAND):
-                    self._mlsd = self._can_mlst = False
+                    self._mlsd = self._looker.can_mlst = False
                     yield from self._listing_blocks(control, totals)
                     return
                 if NO_FILES.search(str(error)):
@@ -233,6 +260,10 @@ class FtpRemote:
                     totals.bytes += len(block)
                     yield block
                 self._expired()
+                control.leave(data)
+            except ssl.SSLEOFError:  # anybody can end a connection, only the server can close one of TLS
+                self._expired()
+                totals.suspect = "truncated"
             finally:
                 self._sockets.close(data)
             self._end_listing(control, totals)
@@ -252,78 +283,19 @@ class FtpRemote:
 
     def look(self, files: Sequence[RemoteFile]) -> Looks | None:
         """Ask anew about some files, in the one way whose answers compare with their first look."""
-        if not self.listing_is_look:
-            return self.ask(files)
-        one_by_one = sum(len(file.name) + ASK_BYTES for file in files)
-        if self._can_mlst and one_by_one < self._listing_bytes:
-            return self._borrowing(lambda control: self._mlst(control, files))
-        return self._borrowing(lambda control: self._relist(control, files))
+        return self._looker.look(files, by_listing=self.listing_is_look)
 
     def ask(self, files: Sequence[RemoteFile]) -> Looks | None:
         """Ask for SIZE and MDTM of each file; None where the server does not know them, or no connection is free."""
-        if not self._can_ask:
-            return None
-        return self._borrowing(lambda control: self._size_mdtm(control, files))
+        return self._looker.ask(files)
 
-    def _borrowing(self, work: Work) -> Looks | None:
-        """Do some work on a connection that is between two transfers; None at once when there is none, and when the
-        session is over: what has arrived must still come out of `fetch` before that is raised there."""
-        if self._sockets.aborted.is_set():
-            return None
-        control = self._pool.borrow(workers_run=self._fetcher.busy)
-        if control is None:
-            return None
-        try:
-            try:
-                seen = work(control)
-            except RemoteUnavailable:
-                # It broke, or the server loses commands that are sent ahead: once more, on a new connection and one
-                # command at a time.
-                self._pool.drop(control)
-                self._can_queue = False
-                control = self._pool.open()
-                seen = work(control)
-        except SessionExpired:
-            self._pool.drop(control)
-            return None
-        self._pool.give_back(control)
-        return seen
+    def targets(self, links: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile] | None:
+        """Ask what links lead to; None where the server does not know SIZE and MDTM, or no connection is free."""
+        return self._looker.targets(links)
 
-    def _replies(self, control: Control, commands: Sequence[str], stage: str) -> Sequence[str]:
-        with control.step(stage):
-            return list(control.ask_all(commands, self._can_queue))
-
-    def _mlst(self, control: Control, files: Sequence[RemoteFile]) -> Looks:
-        """Look by MLST. What it does not clearly show is sought in a listing, and when that has it, MLST is no good."""
-        replies = self._replies(control, [f"MLST {wire_name(file.name)}" for file in files], "MLST")
-        seen: dict[bytes, RemoteFile | None] = {}
-        for file, reply in zip(files, replies, strict=True):
-            if (entry := _mlst_entry(reply, file.name)) is not None:
-                seen[file.name] = entry
-        unclear = [file for file in files if file.name not in seen]
-        if unclear:
-            listed = self._relist(control, unclear)
-            self._can_mlst = not any(listed.values())
-            seen.update(listed)
-        return seen
-
-    def _size_mdtm(self, control: Control, files: Sequence[RemoteFile]) -> Looks | None:
-        """Look by SIZE and MDTM. When they do not tell the time of what a listing has, they are no good: None."""
-        commands = [f"{verb} {wire_name(file.name)}" for file in files for verb in ("SIZE", "MDTM")]
-        replies = self._replies(control, commands, "SIZE and MDTM")
-        seen: dict[bytes, RemoteFile | None] = {}
-        for file, size, mdtm in zip(files, replies[::2], replies[1::2], strict=True):
-            entry = _entry(f"type=file;size={_value(size)};modify={_value(mdtm)}; -")
-            if entry is not None and entry.stamp is not None:
-                seen[file.name] = _named(entry, file.name)
-        unclear = [file for file in files if file.name not in seen]
-        if unclear:
-            listed = self._relist(control, unclear)
-            if any(listed.values()):
-                self._can_ask = False
-                return None
-            seen.update(listed)
-        return seen
+    def digests(self, files: Sequence[RemoteFile]) -> Mapping[bytes, Told] | None:
+        """Ask for digests; none where the server offers no way, which is said once a session."""
+        return self._looker.digests(files)
 
     def _relist(self, control: Control, files: Sequence[RemoteFile]) -> Looks:
         """Look by listing the directories of these files once more."""
@@ -355,6 +327,7 @@ class _Totals:
 
     def __init__(self) -> None:
         self.listed = self.unreadable = self.bytes = 0
+        self.fingerprint = 0  # of the directory that was listed last
         self.suspect: str | None = None
         self.examples: list[bytes] = []
 
@@ -362,39 +335,12 @@ class _Totals:
         return Listing(self.listed, self.unreadable, self.suspect, tuple(self.examples))
 
 
-def _follow(chunk: Sequence[RemoteFile], below: list[bytes], totals: _Totals) -> None:
-    """Add the directories in this chunk to those that are still to be listed, within limits."""
+def _follow(chunk: Sequence[RemoteFile], inside: list[bytes], waiting: int, totals: _Totals) -> None:
+    """Add the directories in this chunk to those that are to be listed next, within limits."""
     for entry in chunk:
         if entry.kind is not Kind.DIR or unsafe_reason(entry.name) is not None:
             continue
-        if entry.name.count(b"/") < DEPTH_MAX and len(below) < DIRECTORIES_MAX:
-            below.append(entry.name)
+        if entry.name.count(b"/") < DEPTH_MAX and waiting + len(inside) < DIRECTORIES_MAX:
+            inside.append(entry.name)
         else:
             totals.suspect = "truncated"
-
-
-def _named(entry: RemoteFile, name: bytes) -> RemoteFile:
-    return RemoteFile(name, entry.kind, entry.size, entry.stamp, entry.precision, entry.clock)
-
-
-def _entry(facts: str) -> RemoteFile | None:
-    """Return what a line of MLSD says; answers to other commands are spelled as one, to be read in one way."""
-    found = ListingParser(datetime.now(UTC), True).feed([facts.encode(WIRE)])
-    return found[0] if found else None
-
-
-def _mlst_entry(reply: str, name: bytes) -> RemoteFile | None:
-    """Return what MLST says of a file; None when it says nothing, or something about another one.
-
-    Source: RFC 3659, section 7.2: the facts stand on the middle line, after one blank; the name may be a whole path.
-    """
-    lines = reply.split("\n")
-    entry = _entry(lines[1].lstrip(" ")) if reply.startswith("250") and len(lines) > 2 else None
-    if entry is None or entry.kind is not Kind.FILE or entry.name.rpartition(b"/")[2] != name.rpartition(b"/")[2]:
-        return None
-    return _named(entry, name)
-
-
-def _value(reply: str) -> str:
-    """Return what SIZE or MDTM answers, or nothing. Source: RFC 3659, sections 3.1 and 4.1."""
-    return reply[4:].strip() if reply.startswith("213 ") else ""

@@ -185,7 +185,7 @@ def test_a_file_that_keeps_growing_stays_too_young(make_world: Callable[..., Wor
 
 
 @every_style
-def test_a_file_comes_when_its_marker_is_there(style: Style, marker: bytes, make_world: Callable[..., World]) -> None:
+def test_a_file_comes_when_its_marker_is_there(style: Style, make_world: Callable[..., World]) -> None:
     """And not before; the marker itself is never delivered."""
     world = make_world(style, done_suffix=".done")
     for name in (b"a", b"b", b"m", b"x", b"y"):  # a chunk has three entries
