@@ -126,7 +126,7 @@ SYSTEMS: tuple[Dialect, ...] = (
         "Tandem, HP NonStop Guardian; EOF is the size in bytes",
         columns(
             "NonStop",
-            rb"(?P<name>[^ ]++) ++(?:O ++)?\d++[+P]? ++(?P<size>\d++) ++" + DMY + rb" ++" + CLOCK_SECS + rb" ++"
+            rb"(?P<name>[^ ]++) ++(?:O ++)?\d++[A-Z+]? ++(?P<size>\d++) ++" + DMY + rb" ++" + CLOCK_SECS + rb" ++"
             rb'\d++, *+\d++ ++"[^" ]*+" *+',
             skip=rb" *+File ++Code ++EOF .*RWEP *+",
         ),
@@ -138,6 +138,11 @@ SYSTEMS: tuple[Dialect, ...] = (
             "TOPS-20",
             rb"(?:[A-Z0-9$]++:)?(?:<[^>]++>)?(?P<name>[^ ;,<>]+?)(?P<dir>\.DIRECTORY\.\d++)?;P\d++;A[^,]*+,\d++,"
             rb"\d{1,2}-[A-Za-z]{3}-\d{4} [\d:]{7,8}," + DMY + rb" " + CLOCK_SECS + rb"(?:,.*)?",
+            rb" *+(?P<name>[^ ;,<>]+?)(?P<dir>\.DIRECTORY\.\d++)?;P\d++ ++\d++ ++\d++\(\d++\) ++"
+            + DMY
+            + rb" ++"
+            + CLOCK_SECS
+            + rb"(?: .*)?",
             headed=(rb" *+(?P<name>[^ ;,<>:]+?)(?P<dir>\.DIRECTORY\.\d++)?", rb" *+(?P<name>[^ ;,<>:]++) *+"),
             skip=rb" *+[A-Z0-9$]++:<[^> ]++> *+",
         ),

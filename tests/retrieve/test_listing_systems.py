@@ -97,7 +97,7 @@ ROWS: dict[str, Row] = {
         (b"RPTFILE", FILE, 16354, SECS, SECOND),
     ),
     "nonstop-open-file-and-joined-owner": (
-        [b'TACLCSTM   O  101             101  20-Nov-24  20:14:12 255,255 "oooo"'],
+        [b'TACLCSTM   O  700O            101  20-Nov-24  20:14:12 255,255 "oooo"'],
         (b"TACLCSTM", FILE, 101, SECS, SECOND),
     ),
     "tops-20": (
@@ -107,6 +107,10 @@ ROWS: dict[str, Row] = {
     "tops-20-directory": (
         [b"<MKELLER>SRC.DIRECTORY.1;P20200;A,1,15-Aug-2003 09:42:12,20-Nov-2024 20:14:12"],
         (b"SRC", DIR, None, SECS, SECOND),
+    ),
+    "tops-20-pages-and-bytes-of-7-bits": (
+        [b" PS:<MKELLER>", b"NOTES.TXT.3;P777700        2 4096(7)    20-Nov-2024 20:14:12 MKELLER"],
+        (b"NOTES.TXT.3", FILE, None, SECS, SECOND),
     ),
     "tops-20-names-only": ([b"PS:<MKELLER>", b"MSGS.TXT.1"], (b"MSGS.TXT.1", FILE, None, None, 0)),
     "vxworks-file": (
