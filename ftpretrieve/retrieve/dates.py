@@ -85,9 +85,15 @@ def _unix_day(text: bytes) -> int | None:
 
 
 def _dos_day(text: bytes) -> int | None:
-    """Read `11-20-24` and `11-20-2024`: month first, whatever the country."""
-    month, day, year = (int(part) for part in text.replace(b"/", b"-").split(b"-"))
-    return midnight(full_year(year) if year < 100 else year, month, day)
+    """Read `11-20-24`, `20.11.2024`, `2024-11-20`, `2024. 11. 20.`
+
+    Dots mean day first, else the month is first, whatever the country; unless there is no such month.
+    """
+    first, second, third = (int(part) for part in text.replace(b"/", b"-").replace(b".", b"-").rstrip(b"-").split(b"-"))
+    if first > 99:
+        return midnight(first, second, third)
+    month, day = (second, first) if b"." in text or first > 12 else (first, second)
+    return midnight(full_year(third), month, day)
 
 
 class Dates:

@@ -6,7 +6,7 @@ Pure: no input or output, no clock, no settings.
 """
 
 from ftpretrieve.retrieve.dialects import Dialect
-from ftpretrieve.retrieve.dialects_dos import DOS
+from ftpretrieve.retrieve.dialects_dos import DOS, DOS_AROUND
 from ftpretrieve.retrieve.dialects_ibm_i import IBM_I
 from ftpretrieve.retrieve.dialects_mainframe import MAINFRAME
 from ftpretrieve.retrieve.dialects_mlsd import MLSD
@@ -15,6 +15,17 @@ from ftpretrieve.retrieve.dialects_unix import TOTAL, UNIX
 from ftpretrieve.retrieve.dialects_unix_any import ANY_UNIX, BARE_UNIX
 from ftpretrieve.retrieve.dialects_vms import VMS
 
-LIST_DIALECTS: tuple[Dialect, ...] = (UNIX, DOS, TOTAL, ANY_UNIX, VMS, IBM_I, *MAINFRAME, *SYSTEMS, BARE_UNIX)
+LIST_DIALECTS: tuple[Dialect, ...] = (
+    UNIX,
+    DOS,
+    TOTAL,
+    ANY_UNIX,
+    VMS,
+    IBM_I,
+    *MAINFRAME,
+    *SYSTEMS,
+    DOS_AROUND,
+    BARE_UNIX,
+)
 
 __all__ = ["LIST_DIALECTS", "MLSD"]

@@ -28,7 +28,7 @@ UNIX_LINE = re.compile(
     rb"(?:[^ ]++ ++)*?"  # links, owner, group: each may be missing, or have blanks
     rb"(-?[\d,]++) ++"  # of a device its numbers, as `8, 0` or `8,0`
     rb"([A-Za-z\x80-\xff]{2,24}+\.? {1,4}+\d{1,2}+) {1,4}+"  # what is no month ends in read_any_unix
-    rb"(\d{1,2}:\d\d|\d{4}(?! \d\d?:\d\d )) "  # one blank: further ones belong to the name
+    rb"(\d{1,2}:\d\d|\d{4}(?! \d\d?:\d\d )) (?:(?<=\d \d{4} ) )?"  # one blank: further ones belong to the name
     rb"(.+)",
     re.DOTALL,
 )

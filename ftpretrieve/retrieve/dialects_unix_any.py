@@ -35,16 +35,23 @@ WORDS = 24  # no line has more of them before its name: a group of ten words wou
 WORD = re.compile(rb"[^ \t]++")
 
 MODE = re.compile(
-    rb"([-a-zA-Z?|])((?:[-rwxsStTlL]{3}){3}[-a-zA-Z]{0,3}|(?=[-A-Za-z]{0,11}[-rwx]{2})[-A-Za-z]{8,12})([+@.*]?)(\d*)"
+    rb"([-a-zA-Z?|])"
+    rb"((?:[-rwxsStTlL*]{3}){2,3}[-a-zA-Z]{0,3}|(?=[-A-Za-z]{0,11}[-rwx]{2})[-A-Za-z]{8,12})"
+    rb"([+@.*]?)(\d*)"  # more than 999 links come without a blank
 )
-KINDS = {b"-": FILE, b"d": DIR, b"l": LINK, b"f": FILE, b"F": FILE, b"m": FILE, b"M": FILE, b"C": FILE, b"L": LINK}
-"""`m` and `M`: migrated to tape, `C`: contiguous; regular files all of them. Whatever else there is, is OTHER."""
+KINDS = {b"d": DIR, b"l": LINK, b"L": LINK} | dict.fromkeys((b"-", b"f", b"F", b"m", b"M", b"C", b"a"), FILE)
+"""`m`, `M`: migrated to tape, `C`: contiguous, `a`: append only; regular files all of them. The rest is OTHER."""
 
 NUMBER = re.compile(rb"-?\d++")
 GROUPED = re.compile(rb"\d{1,3}([.,'])\d{3}(?:\1\d{3}){0,5}")
 ROUGH = re.compile(rb"\d{1,15}+(?:[.,]\d{1,3})?[kmgtpe]i?b?", re.IGNORECASE)
 DEVICE = re.compile(rb"(?:0x)?[\da-f]{1,10},(?:(?:0x)?[\da-f]{1,10})?", re.IGNORECASE)
 
+OVERFLOWN = re.compile(rb"[^\d]{8,40}(\d{1,19})")
+"""A group longer than its column, and the size that follows it at once."""
+
+YEAR_FIRST = re.compile(rb"\d{4}([-.])\d\d\1\d\d")
+DATELESS = re.compile(MODE.pattern + rb" +\d+ +[^ ]+ +[^ ]+ +(\d+) ([^ ]+)")
 UNKNOWN = re.compile(rb" *([-dlbcps?])\?{9} +\?(?: +\?){3,4} +(.+)", re.DOTALL)
 """What GNU `ls` prints of a name that it may see but not ask about: `d????????? ? ? ? ?            ? name`."""
 
@@ -70,7 +77,8 @@ def read_any_unix(line: bytes, page: Page) -> Parsed:
 def _place(words: Sequence[bytes], start: int, page: Page) -> tuple[int, When] | None:
     """Return where the date begins and what it means."""
     sized = [at for at in range(start, len(words)) if is_size(words[at - 1]) and at > start]
-    for places, shapes in ((sized, NAMED), (sized, NUMBERED), (range(start, len(words)), NAMED)):
+    unsized = [at for at in range(start, len(words)) if not is_size(words[at])]
+    for places, shapes in ((sized, NAMED), (sized, NUMBERED), (unsized, NAMED)):
         for at in places:
             when = read_when(words, at, page.dates, shapes)
             if when is not None and at + when.words < len(words):
@@ -86,6 +94,9 @@ def is_size(word: bytes) -> bool:
 def size_before(words: Sequence[bytes], at: int) -> int | None:
     """Return the exact size that stands before the date; `1.5K` is approximate, which is as good as unknown."""
     word = words[at - 1]
+    overflown = OVERFLOWN.fullmatch(word)
+    if overflown is not None:
+        word = overflown[1]
     if GROUPED.fullmatch(word) is not None:
         word = word.translate(None, b".,'")
     return size_of(word)
@@ -94,12 +105,24 @@ def size_before(words: Sequence[bytes], at: int) -> int | None:
 def _entry(line: bytes, mode: re.Match[bytes], size: int | None, when: When, end: int) -> Parsed:
     """Return the entry of a line whose date ends at this place."""
     kind = KINDS.get(mode[1], OTHER)
-    # --time-style=iso fills the days without a time up to the length of those with one: a second blank.
-    padded = when.precision == DAY and line[end - 3 : end - 2] == b"-" and line[end : end + 2] == b"  "
-    name = cut_name(line[end + 1 + padded :], kind, size, b"x" in mode[2] or b"s" in mode[2])
+    name = cut_name(line[end + 1 + _padding(line, end, when) :], kind, size, b"x" in mode[2] or b"s" in mode[2])
     if not name or name in SELF_AND_PARENT:
         return SKIP if name else None
     return RemoteFile(name, kind, size if kind is not OTHER else None, when.stamp, when.precision, when.clock)
+
+
+def _padding(line: bytes, end: int, when: When) -> int:
+    """Return how many blanks behind the one after the date are not of the name.
+
+    A date without a time may be filled up to the length of one with it: `2010-11-20 ` by --time-style=iso, likewise
+    `2004.07.15  `, and `Oct  6 2000 ` where others write `Oct  6  2000`.
+    """
+    if when.precision != DAY or line[end + 1 : end + 2] != b" ":
+        return 0
+    iso = YEAR_FIRST.fullmatch(line[max(0, end - 10) : end])
+    if iso is not None and iso[1] == b".":
+        return len(line) - end - 1 - len(line[end:].lstrip(b" "))
+    return iso is not None or (line[end - 5 : end - 4] == b" " and line[end - 6 : end - 5] != b" ")
 
 
 def cut_name(text: bytes, kind: Kind, size: int | None, may_execute: bool) -> bytes:
@@ -120,7 +143,12 @@ def without_target(text: bytes, size: int | None) -> bytes:
 
 
 def _without_date(line: bytes) -> Parsed:
-    """Read what `ls` prints of a name it may not ask about."""
+    """Read what `ls` prints of a name it may not ask about, and a line that has all the columns but the date."""
+    match = DATELESS.fullmatch(line)
+    if match is not None:
+        kind = KINDS.get(match[1], OTHER)
+        name = cut_name(match[6], kind, None, False)
+        return SKIP if name in SELF_AND_PARENT else RemoteFile(name, kind, size_of(match[5]), None, 0, LOCAL_CLOCK)
     match = UNKNOWN.fullmatch(line)
     if match is None:
         return None
@@ -130,17 +158,15 @@ def _without_date(line: bytes) -> Parsed:
 
 
 def read_bare(line: bytes, page: Page) -> Parsed:
-    """Read `1 owner group 4096 Nov 20 20:14 name`: a line of `ls -l` that lost its mode."""
+    """Read `1 owner group 4096 Nov 20 20:14 name`: a line of `ls -l` whose mode is missing or no mode."""
     matches = list(islice(WORD.finditer(line), WORDS))
     words = [match[0] for match in matches]
-    if len(words) < 6 or not words[0].isdigit() or words[1].isdigit():
-        return None
-    for at in range(3, len(words)):
-        when = read_when(words, at, page.dates) if is_size(words[at - 1]) else None
+    for at in range(4, len(words)):
+        columns = [word.isdigit() for word in words[at - 4 : at]]
+        when = read_when(words, at, page.dates) if columns == [True, False, False, True] else None
         if when is not None and at + when.words < len(words):
-            name = line[matches[at + when.words - 1].end() + 1 :]
-            kind = DIR if name.endswith(b"/") else FILE
-            name = cut_name(name, kind, None, False)
+            kind = DIR if line.endswith(b"/") else FILE
+            name = cut_name(line[matches[at + when.words - 1].end() + 1 :], kind, None, False)
             size = size_before(words, at)
             return SKIP if name in SELF_AND_PARENT else RemoteFile(name, kind, size, *when[1:])
     return None

@@ -35,7 +35,8 @@ NUMBERS = re.compile(rb"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})([T.]?)(.*)", re.DOT
 TWO_NUMBERS = re.compile(rb"(\d{1,2})(?:([-/])(\d{1,2})|\.(\d{1,2})\.)")
 MIXED = re.compile(rb"(\d{1,4})[-/.]([^-/.\d]{2,20})\.?[-/.](\d{1,4})")
 MARKED = re.compile(rb"(\d{1,4})([^\d]{1,8})")
-TIME = re.compile(rb"(\d{1,2})([:.h])(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?)?(z|[ap]\.?m\.?)?", re.IGNORECASE)
+LETTER = re.compile(rb"[\x80-\xff]{1,3}")
+TIME = re.compile(rb"(\d{1,2})([:.h])(\d\d?)(?::(\d\d)(?:[.,]\d{1,9})?)?(z|[ap]\.?m\.?)?", re.IGNORECASE)
 ZONE = re.compile(rb"([-+])(\d\d):?(\d\d)")
 
 
@@ -58,7 +59,7 @@ class Piece(NamedTuple):
 
 NAMED = frozenset(order + rest for order in ("md", "dm") for rest in ("t", "s", "y", "yt", "ys", "sy", "swy"))
 NAMED |= {"ymd", "ymdt", "ymds", "ymdtz", "ymdsz", "ymdu"}
-NUMBERED = frozenset(("ddt", "dds", "ddy", "ddyt", "ddys"))
+NUMBERED = frozenset(("ddt", "dds", "ddy", "ddyt", "ddys", "ydd", "yddt", "ydds"))
 """`t` is a time without seconds, `s` one with them, `u` one in UTC, `z` an offset, `w` the name of a zone."""
 
 
@@ -106,7 +107,7 @@ def _time(word: bytes, before: str = "y") -> Piece | None:
     if match is None or (match[2] != b":" and "y" in before):
         return None
     hour, _, minute, second, suffix = match.groups()
-    secs = CLOCK_TIMES.get(hour + b":" + minute)
+    secs = CLOCK_TIMES.get(hour + b":" + minute.rjust(2, b"0"))
     if secs is None or (second is not None and second not in SECONDS):
         return None
     suffix = (suffix or b"").lower()
@@ -162,11 +163,11 @@ def _year(text: bytes) -> int:
 
 
 def _marked(word: bytes) -> list[Piece]:
-    """Read `11月`, `20日`, `2024年11月20日`, `20.`, `20,`, `2024,` and `11월`."""
+    """Read `11月`, `20日`, `2024年11月20日`, `20.`, `20,`, `2024,`; a letter of an unknown code page says nothing."""
     pieces, end = [], 0
     for match in MARKED.finditer(word.lower()):
         kind = marks().get(match[2])
-        if match.start() != end or (kind is None and match[2] not in (b".", b",")):
+        if match.start() != end or (kind is None and match[2] not in (b".", b",") and not LETTER.fullmatch(match[2])):
             return []
         pieces += [Piece(kind[0], int(match[1]))] if kind else _number(match[1])
         end = match.end()
@@ -191,8 +192,9 @@ def _named(word: bytes) -> list[Piece]:
 
 def _when(pieces: Sequence[Piece], dates: Dates) -> When | None:
     """Return what the pieces of a shape mean together; None when they cannot be a date."""
-    if pieces[0].letter == pieces[1].letter:  # two numbers
-        pieces = [*_month_and_day(pieces[0].value, pieces[1].value, False), *pieces[2:]]
+    numbers = [piece.value for piece in pieces if piece.letter == "d"]
+    if len(numbers) == 2:
+        pieces = [*_month_and_day(numbers[0], numbers[1], False), *(piece for piece in pieces if piece.letter != "d")]
     values = {piece.letter: piece.value for piece in pieces}
     month, day, year = values["m"], values["d"], values.get("y")
     secs = dates.recent_day(month, day) if year is None else midnight(year, month, day)

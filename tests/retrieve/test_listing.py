@@ -185,7 +185,8 @@ def test_directory_itself_and_its_parent_are_no_entries(line: bytes) -> None:
         b"type=file;size=3;modi",
         b"type=file; ",
         b" name only",
-        b"perm=adfr; x",
+        b"type=file;size=3;UNIX.mo",
+        b"type=file;size=3;modify=2024",
         b"total 12",
         b"-rw-r--r--    1 0        0               1 Nov 20 22:37 type=file; x",
     ],
@@ -394,7 +395,8 @@ DOS_ROWS = {
     "noon": (b"11-20-24  12:30PM       12 x", (b"x", FILE, 12, secs(2024, 11, 20, 12, 30))),
     "year-69": (b"01-01-69  12:00PM       12 x", (b"x", FILE, 12, secs(2069, 1, 1, 12))),
     "year-70": (b"01-01-70  12:00PM       12 x", (b"x", FILE, 12, secs(1970, 1, 1, 12))),
-    "no-such-day": (b"20-11-24  08:14PM       12 x", (b"x", FILE, 12, None)),
+    "day-first": (b"20-11-24  08:14PM       12 x", (b"x", FILE, 12, secs(2024, 11, 20, 20, 14))),
+    "no-such-day": (b"20-31-24  08:14PM       12 x", (b"x", FILE, 12, None)),
     "no-such-time": (b"11-20-24  25:14         12 x", (b"x", FILE, 12, None)),
 }
 
