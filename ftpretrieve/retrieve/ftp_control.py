@@ -6,6 +6,7 @@ taken from the session's deadline. Must not: decide whether to try again, or kno
 """
 
 import ftplib
+import re
 import select
 import socket
 import ssl
@@ -22,6 +23,10 @@ from ftpretrieve.retrieve.ftp_tls import PlainLines, Tls, TlsFailed, explain
 
 WIRE = "latin-1"
 """Maps bytes to text one to one; ftplib wants text."""
+
+IAC = "\xff"
+NEGOTIATION = re.compile(r"^(\xff([\xfb-\xfe].|[\xf0-\xfa]))+")
+"""Options of Telnet that a server would talk about first of all; unanswered they are off. Source: RFC 854."""
 
 REPLY_LINES = 1000
 """Lines of one reply at most; FEAT and banners have dozens, a hostile server has no end."""
@@ -75,6 +80,7 @@ class Control(ftplib.FTP):
         self.tls: Tls | None = None
         self.stage = "connect"
         self.base = ""
+        self._is_telnet: bool | None = None
 
     def open(self) -> None:
         """Connect, log in, and switch to binary.
@@ -210,9 +216,24 @@ class Control(ftplib.FTP):
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))
 
+    def putline(self, line: str) -> None:
+        """Send one command."""
+        super().putline(self._spelled(line))
+
+    def _spelled(self, command: str) -> str:
+        """Return a command as this server reads it. RFC 959 has the byte 255 doubled, as in Telnet: proftpd insists on
+        it, and vsftpd, pure-ftpd and pyftpdlib take both for part of the name (measured)."""
+        if IAC not in command or self.stage in LOGIN:
+            return command
+        if self._is_telnet is None:
+            self._is_telnet = False  # for the question itself; and where the answer does not repeat it
+            reply = "".join(self.ask_all([f"SIZE {IAC}{IAC}-ftpretrieve-asks"], False))
+            self._is_telnet = f"{IAC}-" in reply and f"{IAC}{IAC}-" not in reply
+        return command.replace(IAC, IAC + IAC) if self._is_telnet else command
+
     def getmultiline(self) -> str:
         """Read one reply, at most `REPLY_LINES` long. Source: RFC 959, section 4.2."""
-        lines = [self.getline()]
+        lines = [NEGOTIATION.sub("", self.getline())]
         code = lines[0][:3]
         if lines[0][3:4] == "-":
             while len(lines) == 1 or not (lines[-1].startswith(f"{code} ") or lines[-1] == code):
@@ -274,7 +295,7 @@ class Control(ftplib.FTP):
             part = commands[start : start + ahead]
             if any("\r" in command or "\n" in command for command in part):
                 raise ValueError("a command must be one line")
-            self.sock.sendall("".join(f"{command}\r\n" for command in part).encode(WIRE))
+            self.sock.sendall("".join([f"{self._spelled(command)}\r\n" for command in part]).encode(WIRE))
             for number in range(len(part)):
                 if number == 1:
                     self.sock.settimeout(self._sockets.deadline.at_most(min(QUEUED_SECS, self._account.silence_secs)))

@@ -54,9 +54,11 @@ class Download:
         self.broken = self.unbegun = False
 
     def run(self, progress: Progress | None) -> Arrived | Failed:
-        """Do it. Raises: StorageError, when the local disk takes no more."""
+        """Do it. Raises: StorageError, when the local disk takes no more of any file."""
         self._control.enter(f"RETR {wire_name(self.wanted.file.name)}")
-        self._session.check_room(self._size)
+        no_room = self._session.why_no_room(0 if self._size is None else self._size - self.wanted.partial_bytes)
+        if no_room is not None:
+            return self._failed(no_room)
         started = time.monotonic()
         fd, staged = self._open()
         try:
@@ -150,7 +152,11 @@ class Download:
                 return self._failed(f"grew beyond {self._size} bytes", State.CHANGING)
             if self._received >= room_at:
                 room_at += ROOM_BYTES
-                self._session.check_room(None if self._size is None else self._size - self._received)
+                no_room = self._session.why_no_more(ROOM_BYTES if self._size is None else self._size - self._received)
+                if no_room is not None:
+                    self.broken = True
+                    self._received = 0  # what is kept would keep others out
+                    return self._failed(no_room)
             if progress is not None:
                 progress(self.wanted.file.name, self._received, self._size)
 

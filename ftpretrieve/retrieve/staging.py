@@ -43,9 +43,18 @@ class Session:
     directory: bytes
     name: bytes
 
-    def check_room(self, size: int | None) -> None:
-        """Raise StorageError when the disk has no room for a file of this size (unknown: for any)."""
-        self.staging.check_room(size or 0)
+    def why_no_room(self, size: int) -> str | None:
+        """Say why the disk has no room for so many bytes of one file; None when it has.
+
+        Raises: StorageError when it has no room for any.
+        """
+        self.staging.check_room()
+        return self.why_no_more(size)
+
+    def why_no_more(self, size: int) -> str | None:
+        """The same during a download: giving that up makes room again, so it is no matter of the others."""
+        missing = self.staging.room(size)
+        return f"no room: {size} bytes needed, {size - missing} free beside min_free_bytes" if missing else None
 
     def create(self, file: bytes) -> tuple[int, bytes]:
         """Create a file of this session; return its descriptor and its path."""

@@ -224,7 +224,9 @@ class MemoryRemote:
             return Failed(item, "550 no such file")
         if name in server.failing:
             return Failed(item, server.failing[name])
-        session.check_room(len(entry.content))
+        no_room = session.why_no_room(len(entry.content))
+        if no_room is not None:
+            return Failed(item, no_room)
         fd, staged = self._open(item, session)
         try:
             content = self._receive(fd, name, len(entry.content))

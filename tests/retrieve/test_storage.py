@@ -73,20 +73,42 @@ def test_two_bind_mounts_of_one_file_system_are_told_apart(pyftp: Any, tmp_path:
     mailbox.journal.close()
 
 
-def test_a_full_disk_stops_fetching_says_how_much_and_heals(pyftp: Any, tmp_path: Path, mount: Mount) -> None:
-    """Nothing half-delivered; when there is room again, the next poll brings the file."""
+def test_a_file_larger_than_the_disk_fails_alone_says_how_much_and_heals(
+    pyftp: Any, tmp_path: Path, mount: Mount, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The files after it arrive; when there is room for it, a later poll brings it."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount("-t", "tmpfs", "-o", "size=3m", "none", disk)
     pyftp.put("big", os.urandom(5_000_000), time.time() - 5000)
+    put_some(pyftp, 3)
     mailbox = make_mailbox(disk)
     result = poll_ftp(mailbox, pyftp)
-    assert isinstance(result.error, StorageError)
-    assert "5000000" in str(result.error) or "lacks" in str(result.error)
-    assert (result.delivered, result.left, synced(mailbox)) == (0, 1, {})
+    assert (result.error, result.delivered, result.failed, result.left) == (None, 3, 1, 0)
+    assert "FILEFAILED name=big" in caplog.text
+    assert "5000000 bytes needed" in caplog.text
+    assert pyftp.commands["RETR"] == 3
     mount("-o", "remount,size=20m", disk)
+    mailbox.journal.db.execute("UPDATE files SET next_try = 0")
     assert poll_ftp(mailbox, pyftp).delivered == 1
     assert synced(mailbox) == digests(pyftp.root)
+    mailbox.journal.close()
+
+
+def test_a_disk_with_no_more_than_is_to_stay_free_stops_fetching(pyftp: Any, tmp_path: Path, mount: Mount) -> None:
+    """No file fails for it, since none could come; with room again the next poll brings them."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount("-t", "tmpfs", "-o", "size=3m", "none", disk)
+    put_some(pyftp, 3)
+    mailbox = make_mailbox(disk)
+    mailbox.staging._min_free_bytes = 4_000_000
+    result = poll_ftp(mailbox, pyftp)
+    assert isinstance(result.error, StorageError)
+    assert "lacks" in str(result.error)
+    assert (result.delivered, result.failed, result.left, synced(mailbox)) == (0, 0, 3, {})
+    mount("-o", "remount,size=20m", disk)
+    assert poll_ftp(mailbox, pyftp).delivered == 3
     mailbox.journal.close()
 
 
