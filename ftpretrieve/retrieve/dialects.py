@@ -49,7 +49,7 @@ SELF_AND_PARENT = frozenset((b".", b".."))
 class Page:
     """What is known while one listing is read."""
 
-    __slots__ = ("dates", "header", "held")
+    __slots__ = ("base", "below", "dates", "header", "held")
 
     def __init__(self, dates: Dates) -> None:
         self.dates = dates
@@ -57,6 +57,10 @@ class Page:
         """The name of the dialect whose header line was seen last, '' before any."""
         self.held = b""
         """The beginning of an entry that goes on in the next line, b"" when there is none."""
+        self.base = b""
+        """The listed directory as a recursive listing calls it, b"" before it did."""
+        self.below = b""
+        """What the names of the next lines are below, with a `/` behind it: `sub/` after the header `./sub:`."""
 
 
 Reader = Callable[[bytes, Page], Parsed]

@@ -58,17 +58,19 @@ def _dos(line: bytes, page: Page) -> Parsed:
     if match is None:
         return None
     day_text, half_before, clock, half, blanks, tag, size_text, rest = match.groups()
+    # Who pads day and hour with blanks pads the rest in his own way too.
+    known = line[:1] != b" " and clock[2:3] in (b":", b".") and line[match.end(1) :][:3].count(b" ") == 2
     time = time_of(clock, half or half_before or b"")
     if time is None and half_before:
         return None
     if tag is not None:
         kind, size = KINDS.get(tag, OTHER), None
-        name = _behind_tag(rest, len(blanks), len(tag) + 2)
+        name = _behind_tag(rest, len(blanks) if known else 0, len(tag) + 2)
     else:
         kind = FILE
         size_text, rest = _joined(size_text, rest, len(blanks))
         size = size_of(size_text.translate(None, b".,' \xa0\xff\xc2\xe2\x80\xaf"))
-        ends_at = len(blanks) + len(size_text)
+        ends_at = len(blanks) + len(size_text) if known else 0
         # Longer sizes than the column push the name on.
         name = rest[1:] if ends_at >= COLUMNS[0] - 1 or ends_at == COLUMNS[1] - 1 else rest.lstrip(b" ")
     if kind is LINK:

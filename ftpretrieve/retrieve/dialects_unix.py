@@ -19,7 +19,7 @@ from ftpretrieve.retrieve.dialects import (
     Parsed,
     size_of,
 )
-from ftpretrieve.retrieve.dialects_unix_any import cut_name
+from ftpretrieve.retrieve.dialects_unix_any import cut_name, grouped
 from ftpretrieve.retrieve.records import DAY, MINUTE, RemoteFile
 from ftpretrieve.retrieve.words import totals
 
@@ -51,6 +51,8 @@ def _unix(line: bytes, page: Page) -> Parsed:
         return None
     kind = UNIX_KINDS.get(letter, OTHER)
     size = size_of(size_text) if kind is not OTHER else None
+    if size is None and kind is FILE:
+        size = grouped(size_text)
     if kind is LINK or line.endswith(MARKS):
         name = cut_name(name, kind, size, b"x" in line[:10] or b"s" in line[:10])
     if name in SELF_AND_PARENT:
@@ -78,5 +80,22 @@ def _total(line: bytes, page: Page) -> Parsed:
     return SKIP if word == b"total" or word in totals() else None
 
 
+DIRECTORY_LINE = re.compile(rb"(\.|\.?/.*|[^ :]++):", re.DOTALL)
+
+
+def _directory(line: bytes, page: Page) -> Parsed:
+    """Note the `./sub:` of `ls -R`: what follows lies below. The first absolute path is the listed directory."""
+    match = DIRECTORY_LINE.fullmatch(line)
+    if match is None:
+        return None
+    path = match[1].removeprefix(b"./").rstrip(b"/")
+    if path.startswith(b"/") and not page.base:
+        page.base = path
+    path = path.removeprefix(page.base).lstrip(b"/") if (path + b"/").startswith(page.base + b"/") else path
+    page.below = path + b"/" if path not in (b"", b".") else b""
+    return SKIP
+
+
 UNIX = Dialect("Unix", "vsftpd, proftpd, pure-ftpd, pyftpdlib, IIS in its Unix style", _unix)
 TOTAL = Dialect("total", "servers that run ls -l", _total)
+DIRECTORY = Dialect("ls -R", "servers that list what is below too", _directory)

@@ -77,8 +77,10 @@ def read_any_unix(line: bytes, page: Page) -> Parsed:
 def _place(words: Sequence[bytes], start: int, page: Page) -> tuple[int, When] | None:
     """Return where the date begins and what it means."""
     sized = [at for at in range(start, len(words)) if is_size(words[at - 1]) and at > start]
+    # A bare `4096` is a size rather than a year in front of its month.
+    named = [at for at in sized if not (words[at].isdigit() and len(words[at]) == 4)]
     unsized = [at for at in range(start, len(words)) if not is_size(words[at])]
-    for places, shapes in ((sized, NAMED), (sized, NUMBERED), (unsized, NAMED)):
+    for places, shapes in ((named, NAMED), (sized, NUMBERED), (unsized, NAMED)):
         for at in places:
             when = read_when(words, at, page.dates, shapes)
             if when is not None and at + when.words < len(words):
@@ -97,9 +99,12 @@ def size_before(words: Sequence[bytes], at: int) -> int | None:
     overflown = OVERFLOWN.fullmatch(word)
     if overflown is not None:
         word = overflown[1]
-    if GROUPED.fullmatch(word) is not None:
-        word = word.translate(None, b".,'")
-    return size_of(word)
+    return size_of(word) if word.isdigit() else grouped(word)
+
+
+def grouped(word: bytes) -> int | None:
+    """Return the size with separators between its thousands, `1,234,567`, None for anything else."""
+    return size_of(word.translate(None, b".,'")) if GROUPED.fullmatch(word) is not None else None
 
 
 def _entry(line: bytes, mode: re.Match[bytes], size: int | None, when: When, end: int) -> Parsed:

@@ -58,13 +58,15 @@ class ListingParser:
         """Return the entries of these lines, in their order. A line comes without its line end."""
         entries = []
         page, read = self._page, self._readers[0]
+        below = page.below
         for line in lines:
             found = read(line, page)
             if found is None:
                 found = self._ask_all(line)
                 read = self._readers[0]
+                below = page.below
             if found is not None and found is not SKIP:
-                entries.append(found)
+                entries.append(_below(found, below) if below else found)
         self._read_any = self._read_any or bool(entries)
         return entries
 
@@ -91,6 +93,11 @@ class ListingParser:
         self._unreadable += 1
         if len(self._examples) < EXAMPLES:
             self._examples.append(line[:EXAMPLE_BYTES])
+
+
+def _below(entry: RemoteFile, directory: bytes) -> RemoteFile:
+    """Return the entry of a directory below the listed one, as a recursive listing shows it."""
+    return RemoteFile(directory + entry.name, entry.kind, entry.size, entry.stamp, entry.precision, entry.clock)
 
 
 class LineSplitter:

@@ -59,7 +59,7 @@ class Piece(NamedTuple):
 
 NAMED = frozenset(order + rest for order in ("md", "dm") for rest in ("t", "s", "y", "yt", "ys", "sy", "swy"))
 NAMED |= {"ymd", "ymdt", "ymds", "ymdtz", "ymdsz", "ymdu"}
-NUMBERED = frozenset(("ddt", "dds", "ddy", "ddyt", "ddys", "ydd", "yddt", "ydds"))
+NUMBERED = frozenset(("ddt", "dds", "ddy", "ddyt", "ddys", "ydd", "yddt", "ydds", "ymd", "ymdt", "ymds"))
 """`t` is a time without seconds, `s` one with them, `u` one in UTC, `z` an offset, `w` the name of a zone."""
 
 
