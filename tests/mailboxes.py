@@ -45,10 +45,12 @@ def enforce_moves(journal: Journal) -> None:
     )
 
 
-def poll_ftp(mailbox: Mailbox, server: Any, limit_secs: float = 60.0, **options: Any) -> PollResult:
-    """Poll a server of `tests.servers` (or anything with host, port, user, password) once."""
+def poll_ftp(
+    mailbox: Mailbox, server: Any, limit_secs: float = 60.0, *, account: Account | None = None, **options: Any
+) -> PollResult:
+    """Poll a server of `tests.servers` (or anything with host, port, user, password) once; `account` says how."""
     deadline = Deadline(limit_secs)
-    account = Account(server.host, server.port, server.user, server.password)
+    account = account or Account(server.host, server.port, server.user, server.password)
     remote = FtpRemote(account, mailbox.directory, deadline, mailbox.log, **options)
     with Watchdog(mailbox.log).watch(remote, deadline, mailbox.stop):
         return Poller(mailbox, remote, deadline).poll()

@@ -12,7 +12,14 @@ import time
 from collections.abc import Iterator, Sequence
 
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired
+from ftpretrieve.errors import (
+    CommandFailed,
+    ConfigError,
+    LoginRefused,
+    RemoteRefused,
+    RemoteUnavailable,
+    SessionExpired,
+)
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import OLD_STAMP_SECS, unsafe_reason
@@ -20,10 +27,15 @@ from ftpretrieve.retrieve.findings import Finding, fail, ok, warn
 from ftpretrieve.retrieve.ftp import FtpRemote
 from ftpretrieve.retrieve.ftp_control import Account, Control
 from ftpretrieve.retrieve.ftp_sockets import Sockets
+from ftpretrieve.retrieve.ftp_tls import Facts
 from ftpretrieve.retrieve.mailbox import make_rules
 from ftpretrieve.retrieve.records import MINUTE, Clock, Kind, RemoteFile
+from ftpretrieve.retrieve.session import make_account, make_network
 from ftpretrieve.retrieve.watchdog import Watchdog
 from ftpretrieve.units import format_duration
+
+RENEW_DAYS = 14
+"""Days before a certificate expires that somebody should know."""
 
 QUARTER_SECS = 900
 """Time zones differ from UTC by multiples of a quarter of an hour."""
@@ -31,15 +43,20 @@ QUARTER_SECS = 900
 
 def check_server(conf: AppConf, password: str) -> Iterator[Finding]:
     """Log in, list, and tell what was found; the first thing the server refuses is the last finding."""
-    account = Account(conf.ftp_host, conf.ftp_port, conf.ftp_user, password, conf.ftp_timeout_secs)
     deadline = Deadline(conf.ftp_duration_secs)
+    try:
+        secret = conf.ftp_client_key_passphrase
+        account = make_account(conf, password, secret.reveal(deadline.remaining()) if secret is not None else "")
+    except (LoginRefused, ConfigError, CommandFailed) as error:
+        yield fail("tls", str(error))
+        return
     stage, fix = "login", "check ftp_user and ftp_password"
     try:
         yield from _logins(conf, account, deadline)
         stage, fix = "listing", "check ftp_remote_directory, and what this user may do at the server"
         yield from _listing(conf, account, deadline)
     except RemoteRefused as error:
-        yield fail(stage, str(error), fix)
+        yield fail(stage, str(error), fix if stage == "listing" or isinstance(error, LoginRefused) else "")
     except RemoteUnavailable as error:
         yield fail(stage, str(error), "check ftp_host, ftp_port, the network and the server")
     except SessionExpired as error:
@@ -61,10 +78,23 @@ def _logins(conf: AppConf, account: Account, deadline: Deadline) -> Iterator[Fin
             first = _log_in(account, sockets, controls)
             greeting = first.masked((first.welcome or "").partition("\n")[0])
             yield ok("login", f"{account.user} is in at {account} ({greeting})")
+            if first.tls is not None:
+                yield _tls(first.tls.facts(), verified=conf.ftp_tls_verify)
             yield _further_connections(conf.ftp_connections, account, sockets, controls)
         finally:
             for control in controls:
                 control.shut(polite=not sockets.aborted.is_set())
+
+
+def _tls(facts: Facts, *, verified: bool) -> Finding:
+    days = facts.days_left
+    until = "" if days is None else f", {days} days left"
+    told = f"{facts.version}, {facts.cipher}; certificate of {facts.subject}, issued by {facts.issuer}{until}"
+    if not verified:
+        return warn("tls", f"{told}; not verified", "anybody on the way may read and change all; ftp_tls_verify = yes")
+    if days is not None and days < RENEW_DAYS:
+        return warn("tls", told, "have the certificate renewed")
+    return ok("tls", told)
 
 
 def _log_in(account: Account, sockets: Sockets, controls: list[Control]) -> Control:
@@ -115,15 +145,25 @@ class _Tally:
 
 def _listing(conf: AppConf, account: Account, deadline: Deadline) -> Iterator[Finding]:
     log, tally = _silent(), _Tally(conf)
-    remote = FtpRemote(account, os.fsencode(conf.ftp_remote_directory), deadline, log, recursive=conf.recursive)
+    directory, network = os.fsencode(conf.ftp_remote_directory), make_network(conf)
+    remote = FtpRemote(account, directory, deadline, log, recursive=conf.recursive, network=network)
     with Watchdog(log).watch(remote, deadline, threading.Event()):
         try:
             for chunk in remote.list():
                 tally.add(chunk)
             yield from _what_was_listed(remote, tally)
             yield from _times(remote, tally)
+            if remote.tls is not None:
+                yield _session(remote.tls.facts())
         finally:
             remote.close()
+
+
+def _session(facts: Facts) -> Finding:
+    if facts.reused:
+        return ok("tls", "data connections go on with the session of their control connection")
+    fix = "nothing is lost; more round trips a file, and nothing ties the two connections together"
+    return warn("tls", "data connections begin a session of their own", fix)
 
 
 def _what_was_listed(remote: FtpRemote, tally: _Tally) -> Iterator[Finding]:

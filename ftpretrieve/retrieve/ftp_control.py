@@ -42,9 +42,6 @@ LOGIN, ACCOUNT = ("greeting", "USER", "PASS"), ("USER", "PASS")
 BEGINNINGS = 10
 """Replies of one transfer that say that it begins."""
 
-IMPLICIT_PORT = 990
-"""The port of FTPS that begins with TLS: somebody who does not would wait for a greeting. Source: IANA, `ftps`."""
-
 QUIT_SECS = 0.5
 """What a goodbye may take: nobody is helped by waiting for it."""
 
@@ -188,10 +185,12 @@ class Control(ftplib.FTP):
             text = "no answer in time"
         elif isinstance(error, ssl.SSLError):
             text = explain(error)
+            if isinstance(error, ssl.SSLEOFError) and self.stage in ("greeting", "USER"):
+                text += "; does the server want a certificate of ours (ftp_client_cert)?"
         else:
             text = str(error) or type(error).__name__
-        garbled = isinstance(error, ftplib.error_proto)
-        if self.stage == "greeting" and (garbled or self._account.port == IMPLICIT_PORT):
+        strange = isinstance(error, ftplib.error_proto | TimeoutError)
+        if strange and self.stage == "greeting" and self.tls is None:  # a server that begins with TLS waits for ours
             text = f"{text[:100]}; if TLS begins with the first byte at this port, set ftp_protocol = ftps-implicit"
         return f"{self._account}: {self.stage}: {self.masked(text)}"
 
