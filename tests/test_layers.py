@@ -46,6 +46,7 @@ PURE = {
     "ftpretrieve.retrieve.dialects_ibm_i",
     "ftpretrieve.retrieve.dialects_columns",
     "ftpretrieve.retrieve.dialects_dos",
+    "ftpretrieve.retrieve.dialects_japan",
     "ftpretrieve.retrieve.dialects_mainframe",
     "ftpretrieve.retrieve.dialects_mlsd",
     "ftpretrieve.retrieve.dialects_systems",

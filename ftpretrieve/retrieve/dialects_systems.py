@@ -275,7 +275,7 @@ SYSTEMS: tuple[Dialect, ...] = (
         columns(
             "Chameleon",
             rb"(?P<name>[^ ]++) ++(?:(?P<dir><DIR>)|(?P<size>\d++)) ++" + MONTH + rb" ++(?P<day>\d{1,2}) ++"
-            rb"(?P<year>\d{4}) ++" + CLOCK + rb"(?: ++[RHSA]{1,4})? *+",
+            rb"(?P<year>\d{4}) ++" + CLOCK + rb"(?: ++(?:[RHSA]{1,4}|[-d][-rwash]{2,4}))? *+",
         ),
     ),
     Dialect(
@@ -299,7 +299,7 @@ SYSTEMS: tuple[Dialect, ...] = (
             + MDY
             + rb" ++"
             + CLOCK
-            + rb"(?: (?P<long>.+))?",
+            + rb"(?: {2,}[RHSA]{1,4} *+| (?P<long>.+))?",
             rb"(?=.{51}\Z)(?P<name>[^ ]++(?: ++[^ ]++)*?) ++(?P<size>\d++) ++" + MDY + rb" ++" + CLOCK,
         ),
     ),

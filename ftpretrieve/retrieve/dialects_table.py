@@ -8,10 +8,11 @@ Pure: no input or output, no clock, no settings.
 from ftpretrieve.retrieve.dialects import Dialect
 from ftpretrieve.retrieve.dialects_dos import DOS, DOS_AROUND
 from ftpretrieve.retrieve.dialects_ibm_i import IBM_I
+from ftpretrieve.retrieve.dialects_japan import JAPAN
 from ftpretrieve.retrieve.dialects_mainframe import MAINFRAME
 from ftpretrieve.retrieve.dialects_mlsd import MLSD
 from ftpretrieve.retrieve.dialects_systems import SYSTEMS
-from ftpretrieve.retrieve.dialects_unix import TOTAL, UNIX
+from ftpretrieve.retrieve.dialects_unix import DIRECTORY, TOTAL, UNIX
 from ftpretrieve.retrieve.dialects_unix_any import ANY_UNIX, BARE_UNIX
 from ftpretrieve.retrieve.dialects_vms import VMS
 
@@ -19,6 +20,7 @@ LIST_DIALECTS: tuple[Dialect, ...] = (
     UNIX,
     DOS,
     TOTAL,
+    *JAPAN,
     ANY_UNIX,
     VMS,
     IBM_I,
@@ -26,6 +28,7 @@ LIST_DIALECTS: tuple[Dialect, ...] = (
     *SYSTEMS,
     DOS_AROUND,
     BARE_UNIX,
+    DIRECTORY,
 )
 
 __all__ = ["LIST_DIALECTS", "MLSD"]

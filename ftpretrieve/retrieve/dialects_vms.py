@@ -43,6 +43,7 @@ AROUND = re.compile(
     rb" *+Directory ++(?:of ++)?(?:" + DIRECTORY + rb"|[A-Z0-9_$]++:) *+|"
     rb" *+(?:[A-Z0-9_$-]++:)?\[[A-Za-z0-9_$.~-]*+\] *+|"
     rb" *+[A-Z0-9_]++\$[A-Z0-9_$]++: *+|"
+    rb" *+\((?:[RWED]{0,4},){3}[RWED]{0,4}\) *+|"  # a protection for which the line before had no room
     rb" *+(?:Grand total|Total) of \d.*|"
     rb" *+%DIRECT-W-NOFILES.*|%RMS-E-FNF.*",
     re.DOTALL,

@@ -253,6 +253,42 @@ ROWS: dict[str, Row] = {
         [b"Start     End       length  File name", b"0x1000 0x1fff 4096 boot.cfg", b"** Total 1 files, 4096 bytes **"],
         (b"boot.cfg", FILE, 4096, None, 0),
     ),
+    "chameleon-mode": ([b"report.txt         12 Nov 20 2024 20:14 -rwa"], (b"report.txt", FILE, 12, MOMENT, MINUTE)),
+    "supertcp-attributes": ([b"report.txt         12  11-20-124 20:14   A"], (b"report.txt", FILE, 12, MOMENT, MINUTE)),
+    "fujitsu-m-series": (
+        [b"-rw-  F      10000   10000  DA    24.11.20  KELLER.LOG1             "],
+        (b"KELLER.LOG1", FILE, None, at(2024, 11, 20), DAY),
+    ),
+    "fujitsu-m-series-library": (
+        [b"drwx  U     ******    6144  PO    24.11.20  KELLER.LOAD/            "],
+        (b"KELLER.LOAD", DIR, None, at(2024, 11, 20), DAY),
+    ),
+    "fujitsu-m-series-vsam": (
+        [b"-rw-  ****  ******  ******  VSAM  **.**.**  KELLER.SEQ              "],
+        (b"KELLER.SEQ", OTHER, None, None, 0),
+    ),
+    "fujitsu-gp": (
+        [b"-rwxrwxrwx 24.11.20 20:14:12 SYSMNGR  SYSOPR   2048 blib"],
+        (b"blib", FILE, 2048, SECS, SECOND),
+    ),
+    "os7": ([b"-rwxrwxrwx SEQ    17408 24/11/20 20:14:12 INIT_CONFIG"], (b"INIT_CONFIG", FILE, 17408, SECS, SECOND)),
+    "os7-directory": ([b"drwxrwxrwx              24/11/20 20:14:12 APL"], (b"APL", DIR, None, SECS, SECOND)),
+    "melcom": (
+        [b"- RW-RW-RW-   1   KELLER     50 NOV 20  2024 12345678901234B(B)"],
+        (b"12345678901234", FILE, None, at(2024, 11, 20), DAY),
+    ),
+    "melcom-directory": (
+        [b"d RWXRWXRWX   2   KELLER     64 NOV 20  2024 Q2000         -"],
+        (b"Q2000", DIR, None, at(2024, 11, 20), DAY),
+    ),
+    "irmx": (
+        [b"report.f38       DRAU  5  4,692   1,024   1 # 0         20 NOV 24"],
+        (b"report.f38", FILE, 4692, at(2024, 11, 20), DAY),
+    ),
+    "irmx-directory": (
+        [b"world      DR  DLAC  1    416   1,024   1 WORLD       20 NOV 24"],
+        (b"world", DIR, None, at(2024, 11, 20), DAY),
+    ),
 }
 
 

@@ -94,6 +94,10 @@ ROWS: dict[str, Row] = {
         [b"00._THIS_SITE_HAS_MOVED;1", b"                     20-NOV-2024 20:14:12        0/0      (RWED,RWED,,)"],
         (b"00._THIS_SITE_HAS_MOVED;1", FILE, SECS, SECOND),
     ),
+    "protection-on-the-next-line": (
+        [b"MEMO.MEM;5        2/4     20-NOV-2024 20:14:12  [STAFF,KELLER]", b"(RWED,RWED,RE,)"],
+        (b"MEMO.MEM;5", FILE, SECS, SECOND),
+    ),
     "two-lines-without-version": (
         [
             b"Directory DISK$USER:[KELLER]",
