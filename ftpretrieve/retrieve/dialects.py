@@ -49,7 +49,7 @@ SELF_AND_PARENT = frozenset((b".", b".."))
 class Page:
     """What is known while one listing is read."""
 
-    __slots__ = ("base", "below", "dates", "header", "held")
+    __slots__ = ("base", "below", "dates", "header", "held", "parted")
 
     def __init__(self, dates: Dates) -> None:
         self.dates = dates
@@ -59,6 +59,8 @@ class Page:
         """The beginning of an entry that goes on in the next line, b"" when there is none."""
         self.base = b""
         """The listed directory as a recursive listing calls it, b"" before it did."""
+        self.parted = False
+        """Whether the line before was blank, as far as several dialects were asked about it."""
         self.below = b""
         """What the names of the next lines are below, with a `/` behind it: `sub/` after the header `./sub:`."""
 

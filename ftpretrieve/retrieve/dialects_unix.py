@@ -84,9 +84,13 @@ DIRECTORY_LINE = re.compile(rb"(\.|\.?/.*|[^ :]++):", re.DOTALL)
 
 
 def _directory(line: bytes, page: Page) -> Parsed:
-    """Note the `./sub:` of `ls -R`: what follows lies below. The first absolute path is the listed directory."""
+    """Note the `./sub:` of `ls -R`: what follows lies below. The first absolute path is the listed directory.
+
+    A single word and a colon may be a banner, and would hide every file behind it: only a blank line before makes it
+    a directory.
+    """
     match = DIRECTORY_LINE.fullmatch(line)
-    if match is None:
+    if match is None or not (page.parted or line.startswith((b".", b"/"))):
         return None
     path = match[1].removeprefix(b"./").rstrip(b"/")
     if path.startswith(b"/") and not page.base:

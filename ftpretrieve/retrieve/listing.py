@@ -78,14 +78,22 @@ class ListingParser:
             self._page.held = b""
             first = 0
         if not line.strip():
+            self._page.parted = True
             return SKIP
+        found = self._ask_from(first, line)
+        self._page.parted = False
+        if found is None:
+            self._count(line)
+        return found
+
+    def _ask_from(self, first: int, line: bytes) -> Parsed:
+        """Return what the dialects from this place on make of the line."""
         for place, read in enumerate(self._readers[first:], first):
             found = read(line, self._page)
             if found is not None:
                 if found is not SKIP or self._page.held:
                     self._readers.insert(0, self._readers.pop(place))
                 return found
-        self._count(line)
         return None
 
     def _count(self, line: bytes) -> None:
