@@ -275,8 +275,11 @@ class Intake:
         if item.fault is State.CHANGING:
             self._changing(wanted.id, wanted.file.name, wanted.polls_changing)
             return
-        attempts = wanted.attempts + 1
         keep = item.partial is not None and wanted.at_rest
+        # One more part of a large file over a bad line is no failure that a back-off would help.
+        attempts = (
+            max(1, wanted.attempts) if keep and item.partial_bytes > wanted.partial_bytes else wanted.attempts + 1
+        )
         self._note(
             wanted.id,
             wanted.file.name,
