@@ -78,6 +78,8 @@ class Job:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             raise
+        if b"Traceback" in complaints:
+            raise RuntimeError(complaints.decode(errors="replace"))
         return process.returncode != 0 or bool(complaints.strip()), said
 
 

@@ -28,6 +28,7 @@ class Siege:
         self.top, self.specs = top, specs
         faults = [FAULTS[spec.partition("@")[0]] for spec in specs]
         self.server = FaultServer(files(), mlsd=mlsd, directories=30, escape=bytes(top / "escape"))
+        self.delivered_first: list[bytes] = []
         self._before = dict(BEFORE) if any(map(strikes_known_files, specs)) else {}
         self._settle_secs = max(SETTLE_SECS.get(fault.name, 0.05) for fault in faults)
 
@@ -47,6 +48,7 @@ class Siege:
             server.arm(*self.specs)
             wanted = {name for name in server.files if name not in self._before and name not in server.hostile}
             result = attack.poll(LIMIT_SECS, SILENCE_SECS)
+            self.delivered_first = attack.delivered()
             self._check_outside()
             told = self._told(attack, result)
             missing = wanted - set(attack.delivered())
