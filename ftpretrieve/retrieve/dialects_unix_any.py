@@ -45,7 +45,7 @@ KINDS = {b"d": DIR, b"l": LINK, b"L": LINK} | dict.fromkeys((b"-", b"f", b"F", b
 NUMBER = re.compile(rb"-?\d++")
 GROUPED = re.compile(rb"\d{1,3}([.,'])\d{3}(?:\1\d{3}){0,5}")
 ROUGH = re.compile(rb"\d{1,15}+(?:[.,]\d{1,3})?[kmgtpe]i?b?", re.IGNORECASE)
-DEVICE = re.compile(rb"(?:0x)?[\da-f]{1,10},(?:(?:0x)?[\da-f]{1,10})?", re.IGNORECASE)
+DEVICE = re.compile(rb"(?:0x)?[\da-f]{1,10},(?:(?:0x)?[\da-f]{1,10})?|0x[\da-f]{1,16}", re.IGNORECASE)
 
 OVERFLOWN = re.compile(rb"[^\d]{8,40}(\d{1,19})")
 """A group longer than its column, and the size that follows it at once."""
