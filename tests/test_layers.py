@@ -49,6 +49,7 @@ PURE = {
     "ftpretrieve.retrieve.dialects_japan",
     "ftpretrieve.retrieve.dialects_mainframe",
     "ftpretrieve.retrieve.dialects_mlsd",
+    "ftpretrieve.retrieve.dialects_pc",
     "ftpretrieve.retrieve.dialects_systems",
     "ftpretrieve.retrieve.dialects_table",
     "ftpretrieve.retrieve.dialects_unix",

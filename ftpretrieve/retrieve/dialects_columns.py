@@ -1,12 +1,12 @@
 """Readers for lines of columns: one regular expression a system, whose named groups say what a column means.
 
     name                  the name; a `/` at its end marks a directory and is cut off, as is padding; `long`, when
-                          there, is the same file's full name and replaces it
+                          there, is the same file's full name and replaces it; `type`, when there, follows after a dot
     dir, link, other      that it matched, even nothing, says the kind; without one it is a file
     size                  bytes; leave the column unnamed where it counts blocks, records or pages
     year, month, day      numbers; a year of two, three (since 1900, that went on counting) or four digits; a month may
                           be an English one; without `year` the latest such day up to now
-    time, zone            `20:14`, `20:14:12`, `8:14p`, `2014`; `+01:00` turns the stamp into UTC
+    time, zone            `20:14`, `20:14:12`, `8:14p`, `8:14 pm`, `2014`, `201412`; `+01:00` turns the stamp into UTC
 
 Names on the systems read this way do not end in a blank, so blanks at the end are padding.
 
@@ -36,10 +36,12 @@ from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND, Clock, Kind, Remot
 MONTH = rb"(?P<month>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
 MDY = rb"(?P<month>\d{1,2})[-/](?P<day>\d{1,2})[-/](?P<year>\d{2,4})"  # month first, as in the USA
 DMY = rb"(?P<day>\d{1,2})-" + MONTH + rb"-(?P<year>\d{4}|\d\d)"  # `20-Nov-24`
+WEEKDAY = rb"(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)[a-z]{0,6}+\.?"
+WORDS = rb"(?:[^ ]++ ++)*?"  # any columns, as few as possible
 CLOCK = rb"(?P<time>\d{1,2}:\d\d)"
 CLOCK_SECS = rb"(?P<time>\d{1,2}:\d\d:\d\d)"
 
-TIME = re.compile(rb"(\d{1,2})[:.]?(\d\d)(?:[:.](\d\d)(?:[.,]\d{1,9})?)?(?:([AaPp])[Mm]?)?")
+TIME = re.compile(rb"(\d{1,2})[:.]?(\d\d)(?:[:.]?(\d\d)(?:[.,]\d{1,9})?)?(?: ?([AaPp])[Mm]?)?")
 
 
 def time_of_day(text: bytes) -> tuple[int | None, int]:
@@ -99,6 +101,9 @@ def columns(title: str, *lines: bytes, headed: Sequence[bytes] = (), skip: bytes
 def _entry_of(found: Mapping[str, bytes | None], page: Page) -> Parsed:
     """Make the entry of the groups of a match."""
     name = (found.get("long") or found["name"] or b"").rstrip(b" ")
+    type_ = found.get("type")
+    if type_:
+        name += b"." + type_
     if name in SELF_AND_PARENT or name in (b"./", b"../"):
         return SKIP
     kind = _kind(found, name)

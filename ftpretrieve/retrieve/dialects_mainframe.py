@@ -155,6 +155,8 @@ def read_cms(line: bytes, page: Page) -> Parsed:
     return entry(name if type_ is None else name + b"." + type_, FILE, size, day, time)
 
 
+VSE_MOMENT = rb"(?P<year>\d\d|\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d) ++" + CLOCK_SECS
+
 MAINFRAME: tuple[Dialect, ...] = (
     Dialect(DATA_SETS, "IBM z/OS, OS/390, MVS: data sets", read_data_set),
     Dialect(MEMBERS, "IBM z/OS, OS/390, MVS: members of a library", read_member),
@@ -171,15 +173,25 @@ MAINFRAME: tuple[Dialect, ...] = (
         ),
     ),
     Dialect(
+        "VM reader",
+        "IBM z/VM: the virtual reader; it counts records",
+        columns(
+            "VM reader",
+            rb"\d{4} ++[^ ]++ ++\d{8} ++(?P<year>\d\d(?:\d\d)?)[-/](?P<month>\d\d)[-/](?P<day>\d\d) ++"
+            + CLOCK_SECS
+            + rb" ++(?P<name>[^ ]++)(?: ++(?P<type>[^ ]++))? *+",
+        ),
+    ),
+    Dialect(
         "VSE",
-        "IBM z/VSE: libraries, members, VSAM catalogs",
+        "IBM z/VSE: libraries, members, VSAM catalogs, VTOC, POWER queues; all in records or blocks",
         columns(
             "VSE",
-            rb"(?P<name>[^ ]++) ++(?P<dir><(?:Sub Library|Library|Directory|VSAM Catalog|VTOC)>)(?: ++\d++ ++\d++ ++"
-            rb"(?P<year>\d\d|\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d) ++" + CLOCK_SECS + rb")? *+",
-            rb"(?P<name>[^ ]++) ++(?P<year>\d\d|\d{4})[-/](?P<month>\d\d)[-/](?P<day>\d\d) ++"
-            + CLOCK_SECS
-            + rb" ++\d++ ++[EKRSDVIU] *+",
+            rb"(?P<name>[^ ]++) ++(?P<dir><(?:Sub Library|Library|Directory|VSAM Catalog|(?:VSE )?VTOC|Power Queues)>)"
+            rb"(?: ++\d++ ++\d++ ++" + VSE_MOMENT + rb")? *+",
+            rb"(?P<name>[^ ]++) ++" + VSE_MOMENT + rb" ++\d++ ++[EKRSDVIU] *+",
+            rb"(?P<name>[^ ]++) ++\d++ ++\d++ ++(?:\d\S*+ [\d:]{8} ++)??" + VSE_MOMENT + rb" ++[FS] *+",
+            rb"(?P<name>[A-Z0-9@#$]++\.\d++\.\d++) ++\d++ ++\d++ ++\d++ ++\d ++[ADHKLXYIT*](?: ++[^ ]++)? *+",
         ),
     ),
 )

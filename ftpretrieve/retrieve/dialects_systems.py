@@ -21,7 +21,7 @@ from ftpretrieve.retrieve.dialects import (
     Parsed,
     size_of,
 )
-from ftpretrieve.retrieve.dialects_columns import CLOCK, CLOCK_SECS, DMY, MDY, MONTH, columns
+from ftpretrieve.retrieve.dialects_columns import CLOCK, CLOCK_SECS, DMY, MDY, MONTH, WEEKDAY, WORDS, columns
 from ftpretrieve.retrieve.records import SECOND, RemoteFile
 
 # --- EPLF ------------------------------------------------------------------------------------------------------------
@@ -83,23 +83,8 @@ def read_ruler(line: bytes, page: Page) -> Parsed:
 
 # --- lines of columns ------------------------------------------------------------------------------------------------
 
-
-WEEKDAY = rb"(?:Sun|Mon|Tue|Wed|Thu|Fri|Sat)[a-z]{0,6}+\.?"
-WORDS = rb"(?:[^ ]++ ++)*?"  # any columns, as few as possible
-
 SYSTEMS: tuple[Dialect, ...] = (
     Dialect("EPLF", "publicfile, anonftpd, older FTP servers for Windows and Mac OS", read_eplf),
-    Dialect(
-        "NetWare",
-        "Novell NetWare, Hellsoft and Print Services for UNIX on NetWare, MurkWorks: rights in brackets",
-        columns(
-            "NetWare",
-            rb"(?:(?P<dir>d)|-) ?+\[[-A-Za-z]{4,10}\] ++" + WORDS + rb"(?P<size>\d++) ++" + MONTH + rb" ++"
-            rb"(?P<day>\d{1,2}) ++(?:(?P<year>\d{4})|" + CLOCK + rb")(?: {3,}+| )(?P<name>.+)",
-            rb"(?:(?P<dir>d)|-) ?+\[[-A-Za-z]{4,10}\] ++" + WORDS + rb"(?P<size>\d++) ++" + MONTH + rb" ++"
-            rb"(?P<day>\d{1,2}) ++(?P<year>\d\d) ++" + CLOCK + rb" ++(?P<name>.+)",
-        ),
-    ),
     Dialect(
         "Connect:Enterprise",
         "Sterling Connect:Enterprise for UNIX: batches by name, with $$, and mailboxes",
@@ -249,58 +234,14 @@ SYSTEMS: tuple[Dialect, ...] = (
         ),
     ),
     Dialect(
-        "Distinct",
-        "Distinct FTP server for Windows",
+        "Information Exchange",
+        "IBM and GXS Information Exchange FTP gateway: by message key",
         columns(
-            "Distinct",
-            rb"(?:(?P<dir>d)|-)[-wash]{4} ++(?P<size>\d++) ++"
-            + MONTH
-            + rb" ++(?P<day>\d{1,2}),(?P<year>\d{4}) ++"
-            + CLOCK
-            + rb" ++(?P<name>.+)",
-        ),
-    ),
-    Dialect(
-        "PC/TCP",
-        "FTP Software PC/TCP",
-        columns(
-            "PC/TCP",
-            rb" *+(?:(?P<dir><dir>)|(?P<size>\d++)) ++(?P<name>[^ ]++) ++" + WEEKDAY + rb" ++" + MONTH + rb" ++"
-            rb"(?P<day>\d{1,2}) ++" + CLOCK_SECS + rb" ++(?P<year>\d{4}) *+",
-        ),
-    ),
-    Dialect(
-        "Chameleon",
-        "NetManage Chameleon and NEWT",
-        columns(
-            "Chameleon",
-            rb"(?P<name>[^ ]++) ++(?:(?P<dir><DIR>)|(?P<size>\d++)) ++" + MONTH + rb" ++(?P<day>\d{1,2}) ++"
-            rb"(?P<year>\d{4}) ++" + CLOCK + rb"(?: ++(?:[RHSA]{1,4}|[-d][-rwash]{2,4}))? *+",
-        ),
-    ),
-    Dialect(
-        "OS/2",
-        "IBM TCP/IP for OS/2",
-        columns(
-            "OS/2",
-            rb" *+(?P<size>\d++) ++(?:[RSHA]{1,4} ++)?(?:(?P<dir>DIR) ++)?(?:[RSHA]{1,4} ++)?"
-            + MDY
-            + rb" ++"
-            + CLOCK
-            + rb" {1,2}+(?P<name>.+)",
-        ),
-    ),
-    Dialect(
-        "SuperTCP",
-        "Frontier SuperTCP, WinQVT/Net: the name before the size, SuperTCP's long name at the end",
-        columns(
-            "SuperTCP",
-            rb"(?P<name>[^ ]{1,12}) ++(?:(?P<dir><DIR>)|(?P<size>\d++)) ++"
-            + MDY
-            + rb" ++"
-            + CLOCK
-            + rb"(?: {2,}[RHSA]{1,4} *+| (?P<long>.+))?",
-            rb"(?=.{51}\Z)(?P<name>[^ ]++(?: ++[^ ]++)*?) ++(?P<size>\d++) ++" + MDY + rb" ++" + CLOCK,
+            "Information Exchange",
+            rb" *+(?P<name>[0-9A-Za-z]++\._IE) ++[^ ]++ ++[^ ]++ ++[^ ]++ ++(?P<size>\d++) ++"
+            rb"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) ++(?P<time>\d{6}) *+",
+            rb" *+(?P<name>[0-9A-Za-z]++\._IE)(?: ++'[^']*+')? *+",
+            skip=rb" *+Filename \(MSGKEY\) .*",
         ),
     ),
     Dialect(
@@ -314,28 +255,6 @@ SYSTEMS: tuple[Dialect, ...] = (
             + CLOCK_SECS
             + rb" ++(?P<size>\d++) *+",
             skip=rb" *+Directory ++:[^ ]*+ *+",
-        ),
-    ),
-    Dialect(
-        "AmigaDOS",
-        "FTP servers that print AmigaDOS's `list`",
-        columns(
-            "AmigaDOS",
-            rb"(?P<name>[^ ]++(?: ++[^ ]++)*?) ++(?:(?P<dir>Dir)|empty|(?P<size>\d++)) ++[-hsparwed]{8} ++"
-            + DMY
-            + rb" "
-            + CLOCK_SECS
-            + rb" *+",
-        ),
-    ),
-    Dialect(
-        "KA9Q",
-        "KA9Q NOS; a line with two files is left unreadable: a line is one entry",
-        columns(
-            "KA9Q",
-            rb"(?P<name>[^ /]++) ++(?P<size>[\d,]++) ++" + CLOCK + rb" ++" + MDY + rb" *+",
-            rb"(?P<name>[^ /]++/) ++" + CLOCK + rb" ++" + MDY + rb" *+",
-            skip=rb"#|\d++ files?\..*",
         ),
     ),
     Dialect(

@@ -11,6 +11,7 @@ from ftpretrieve.retrieve.dialects_ibm_i import IBM_I
 from ftpretrieve.retrieve.dialects_japan import JAPAN
 from ftpretrieve.retrieve.dialects_mainframe import MAINFRAME
 from ftpretrieve.retrieve.dialects_mlsd import MLSD
+from ftpretrieve.retrieve.dialects_pc import PERSONAL
 from ftpretrieve.retrieve.dialects_systems import SYSTEMS
 from ftpretrieve.retrieve.dialects_unix import DIRECTORY, TOTAL, UNIX
 from ftpretrieve.retrieve.dialects_unix_any import ANY_UNIX, BARE_UNIX
@@ -26,9 +27,13 @@ LIST_DIALECTS: tuple[Dialect, ...] = (
     IBM_I,
     *MAINFRAME,
     *SYSTEMS,
+    *PERSONAL,
     DOS_AROUND,
     BARE_UNIX,
     DIRECTORY,
 )
 
-__all__ = ["LIST_DIALECTS", "MLSD"]
+PLAIN_DIALECTS = (MLSD, UNIX, DOS)
+"""What nearly every server prints, and what nothing else looks like."""
+
+__all__ = ["LIST_DIALECTS", "MLSD", "PLAIN_DIALECTS"]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ftpretrieve.retrieve.listing import ListingParser
-from ftpretrieve.retrieve.records import MINUTE, SECOND, Kind, RemoteFile
+from ftpretrieve.retrieve.records import MINUTE, SECOND, Clock, Kind, RemoteFile
 
 NOW = datetime(2026, 11, 20, 22, 37, 50, tzinfo=UTC)
 FILE, DIR, OTHER = Kind.FILE, Kind.DIR, Kind.OTHER
@@ -220,6 +220,12 @@ VM_ROWS = {
     ),
     "bfs-file": (b"11/20/2024 20:14:12 F 1      65758 'bfs line.cpy'", (b"bfs line.cpy", FILE, 65758, SECS)),
     "bfs-directory": (b"11/20/2024 20:14:12 D -          - 'ALTERNATE'", (b"ALTERNATE", DIR, None, SECS)),
+    "reader": (
+        b"0013 SMART    00000028 2024-11-20 20:14:12 NOTE     SCRIPT",
+        (b"NOTE.SCRIPT", FILE, None, SECS),
+    ),
+    "vse-member": (b"PAYROLL.PROC 12 3 20/01/02 09:14:12 24/11/20 20:14:12 F", (b"PAYROLL.PROC", FILE, None, SECS)),
+    "vse-member-never-changed": (b"PAYROLL.PROC 12 3 24/11/20 20:14:12 S", (b"PAYROLL.PROC", FILE, None, SECS)),
     "vse-sub-library": (b"PRODLIB  <Sub Library>   12   345 24-11-20 20:14:12", (b"PRODLIB", DIR, None, SECS)),
     "vse-catalog": (b"KELLER.MASTER 24-11-20 20:14:12 1200 K", (b"KELLER.MASTER", FILE, None, SECS)),
 }
@@ -231,6 +237,15 @@ def test_vm_line(line: bytes, expected: tuple[object, ...]) -> None:
     (entry,) = read_all([line])
     assert (entry.name, entry.kind, entry.size, entry.stamp) == expected
     assert entry.precision == SECOND
+
+
+def test_vse_without_dates() -> None:
+    """Its root has nothing but kinds, and its queues are in records and pages."""
+    entries = read_all([b"PRODLIB  <Library>", b"PAYROLL.1234.0 100 2 100 3 D KELLER"])
+    assert entries == [
+        RemoteFile(b"PRODLIB", DIR, clock=Clock.LOCAL),
+        RemoteFile(b"PAYROLL.1234.0", FILE, clock=Clock.LOCAL),
+    ]
 
 
 def test_header_of_a_file_list() -> None:

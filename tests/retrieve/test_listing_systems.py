@@ -65,6 +65,18 @@ ROWS: dict[str, Row] = {
         [b"-[-RWCE-F-] mkeller                   11820 Nov 20 24 20:14  drivers.doc"],
         (b"drivers.doc", FILE, 11820, MOMENT, MINUTE),
     ),
+    "netware-print-services-half-days": (
+        [b"-[RWCEAFMS] server1          3166     Nov 20, 24 8:14 pm vol$log.err"],
+        (b"vol$log.err", FILE, 3166, MOMENT, MINUTE),
+    ),
+    "netware-print-services-directory": (
+        [b"D[RWCEAFMS] server1          512     Nov 20, 24 8:14 pm sub"],
+        (b"sub", DIR, None, MOMENT, MINUTE),
+    ),
+    "netware-print-services-nfs": (
+        [b"-rw------ - 2 root wheel   512  Nov 20, 24 8:14 pm deleted.sav"],
+        (b"deleted.sav", FILE, 512, MOMENT, MINUTE),
+    ),
     "hellsoft-with-links": (
         [b"-[RWCEMFA] 1 mkeller                   7108 Nov 20 20:14 name"],
         (b"name", FILE, 7108, RECENT, MINUTE),
@@ -227,6 +239,20 @@ ROWS: dict[str, Row] = {
         [b"LEADIN~1     <DIR>     11-20-2024  20:14  Leading blank"],
         (b" Leading blank", DIR, None, MOMENT, MINUTE),
     ),
+    "ncsa-telnet": (
+        [b"README.TXT     1043     11-20-2024  20:14", b"20480-Bytes Available"],
+        (b"README.TXT", FILE, 1043, MOMENT, MINUTE),
+    ),
+    "pc-nfs": ([b"prog1    exe     2,563,136 11-20-24   8:14p"], (b"prog1.exe", FILE, 2563136, MOMENT, MINUTE)),
+    "pc-nfs-directory": ([b"temp         <dir>         11-20-24   8:14p"], (b"temp", DIR, None, MOMENT, MINUTE)),
+    "information-exchange": (
+        [
+            b"  Filename (MSGKEY)        Sender      Class   Size       Date   Time",
+            b"FFAD59A3FB10054AC5F1._IE  ACCT1 USER1  ORDERS  0000006501 241120 201412",
+        ],
+        (b"FFAD59A3FB10054AC5F1._IE", FILE, 6501, SECS, SECOND),
+    ),
+    "information-exchange-short": ([b"FFAD59A3FB10054AC5F1._IE"], (b"FFAD59A3FB10054AC5F1._IE", FILE, None, None, 0)),
     "winqvt": ([b"my test.txt                     7  11-20-2024 20:14"], (b"my test.txt", FILE, 7, MOMENT, MINUTE)),
     "aos-vs": (
         [b"  Directory :UDD:MKELLER", b"  REPORT.LS         TXT  20-Nov-24 20:14:12     1234"],
