@@ -73,9 +73,10 @@ def _without_end(line: bytes) -> tuple[bytes, bytes]:
     match = KNOWN_FACTS.match(line)
     facts, rest = (match[0], line[match.end() :]) if match is not None else (b"", line)
     text, blank, name = rest.partition(b" ")
-    if _is_fact(text):  # the last fact has no `;`
-        return (facts + text, name) if blank else (b"", b"")
-    if not facts or any(key.startswith(rest.lower()) for key in KEYS):
+    if blank and _is_fact(text):  # the last fact has no `;`
+        return facts + text, name
+    key = rest.lower().partition(b"=")[0]
+    if not facts or any(known.startswith(key) for known in KEYS):  # the line ends within this fact
         return b"", b""
     return facts[:-1], rest.removeprefix(b" ").removeprefix(b"\t")
 

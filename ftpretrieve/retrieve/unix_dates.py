@@ -210,7 +210,7 @@ def _when(pieces: Sequence[Piece], dates: Dates) -> When | None:
 
 def time_of(word: bytes, half: bytes) -> tuple[int, int] | None:
     """Return (seconds since midnight, precision) of a time and, if any, the half of the day it is in."""
-    time = _time(word)
+    time = _time(word, "")
     if time is None or (half and half.lower() not in halves()):
         return None
     return (half_day(time.value, halves()[half.lower()] == 1) if half else time.value), time.precision

@@ -36,3 +36,10 @@ def fields(entry: RemoteFile | None) -> Fields:
     """Return what rows of tests compare: everything but the clock."""
     assert entry is not None
     return entry.name, entry.kind, entry.size, entry.stamp, entry.precision
+
+
+def stamp(line: bytes, now: datetime = NOW) -> tuple[int | None, int]:
+    """Return (stamp, precision) of this line's entry."""
+    entry = read(line, now=now)
+    assert entry is not None
+    return entry.stamp, entry.precision
