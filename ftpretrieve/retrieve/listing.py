@@ -2,8 +2,9 @@
 
 Theory of operation. `LineSplitter` makes lines of the blocks that arrive, `ListingParser` makes entries of a chunk of
 lines, `parse_listing` is for those who have the lines already. How a line is read is a row of `dialects_table`.
-The dialect that read the last line is asked first, so a listing costs one match a line. A line that nobody reads is
-counted, a few are kept to be shown, and the rest of the listing goes on.
+The dialect that read the last line is asked first, so a listing costs one match a line; but only `PLAIN_DIALECTS`
+come before each other: one of the many others would misread a plain row that follows an odd line. A line that nobody
+reads is counted, a few are kept to be shown, and the rest of the listing goes on.
 
 Pure: no input or output, no clock (`now` is given), no settings. Memory does not grow with the listing.
 """
@@ -13,8 +14,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from ftpretrieve.retrieve.dates import Dates
-from ftpretrieve.retrieve.dialects import LOCAL_CLOCK, SKIP, UTC_CLOCK, Page, Parsed
-from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD
+from ftpretrieve.retrieve.dialects import LOCAL_CLOCK, SKIP, UTC_CLOCK, Page, Parsed, Reader
+from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD, PLAIN_DIALECTS
 from ftpretrieve.retrieve.records import RemoteFile
 
 CHUNK_LINES = 500  # the cost of a call vanishes, memory stays small
@@ -32,11 +33,14 @@ class ListingParser:
 
     def __init__(self, now: datetime, mlsd: bool | None = None) -> None:
         dialects = (MLSD,) if mlsd else LIST_DIALECTS if mlsd is False else (MLSD, *LIST_DIALECTS)
+        plain = [dialect.read for dialect in dialects if dialect in PLAIN_DIALECTS]
         self._read_any = False
         self._unreadable = 0
         self._examples: list[bytes] = []
         self._page = Page(Dates(now))
-        self._readers = [dialect.read for dialect in dialects]
+        self._first = plain[0]
+        self._plain = plain
+        self._others = [dialect.read for dialect in dialects if dialect not in PLAIN_DIALECTS]
 
     @property
     def unreadable(self) -> int:
@@ -57,13 +61,13 @@ class ListingParser:
     def feed(self, lines: Sequence[bytes]) -> list[RemoteFile]:
         """Return the entries of these lines, in their order. A line comes without its line end."""
         entries = []
-        page, read = self._page, self._readers[0]
+        page, read = self._page, self._first
         below = page.below
         for line in lines:
             found = read(line, page)
             if found is None:
                 found = self._ask_all(line)
-                read = self._readers[0]
+                read = self._first
                 below = page.below
             if found is not None and found is not SKIP:
                 entries.append(_below(found, below) if below else found)
@@ -71,28 +75,31 @@ class ListingParser:
         return entries
 
     def _ask_all(self, line: bytes) -> Parsed:
-        """Return what the dialects make of the line; the one that finds an entry is asked first from now on."""
-        first = 1  # the one before has just been asked
-        if self._page.held:  # and has said that the line does not continue what it held
+        """Return what the dialects make of a line that the first one does not read."""
+        asked: Reader | None = self._first
+        if self._page.held:  # and it has only said that the line does not continue what it held
             self._count(self._page.held)
-            self._page.held = b""
-            first = 0
+            self._page.held, asked = b"", None
         if not line.strip():
             self._page.parted = True
             return SKIP
-        found = self._ask_from(first, line)
+        found = self._ask_others(line, asked)
         self._page.parted = False
         if found is None:
             self._count(line)
         return found
 
-    def _ask_from(self, first: int, line: bytes) -> Parsed:
-        """Return what the dialects from this place on make of the line."""
-        for place, read in enumerate(self._readers[first:], first):
-            found = read(line, self._page)
+    def _ask_others(self, line: bytes, asked: Reader | None) -> Parsed:
+        """Return what the dialects but one make of the line, and settle whom to ask first about the next."""
+        for read in (*self._plain, *self._others):
+            found = None if read is asked else read(line, self._page)
             if found is not None:
-                if found is not SKIP or self._page.held:
-                    self._readers.insert(0, self._readers.pop(place))
+                if read in self._plain or self._page.held:
+                    self._first = read if found is not SKIP or self._page.held else self._first
+                elif found is not SKIP:
+                    self._first = self._plain[0]
+                    self._others.remove(read)
+                    self._others.insert(0, read)
                 return found
         return None
 
