@@ -82,7 +82,7 @@ class FtpRemote:
         self._sockets = Sockets(deadline)
         network = network or Network()
         self._opener = DataOpener(self._sockets, account.silence_secs, network)
-        self._pool = Pool(self._open, self._sockets, log)
+        self._pool = Pool(self._open, self._sockets, connections, log)
         rate = RateLimit(network.rate_bytes, self._sockets.aborted)
         self._fetcher = Fetcher(self._pool, self._sockets, connections, rate, progress, log)
         self.tls: Tls | None = None

@@ -229,7 +229,8 @@ def _trusted(host: str, port: int, peer: str) -> str:
     address = ipaddress.IPv4Address(host)
     if address.is_unspecified or host == peer:
         return peer
-    strange = address.is_loopback or address.is_link_local or address.is_multicast or address.is_reserved
+    strange = address.is_link_local or address.is_multicast or address.is_reserved
+    strange = strange or address.is_loopback and not ipaddress.IPv4Address(peer).is_loopback
     if strange or port < PRIVILEGED_PORTS:
         raise _Unusable(f"a data connection to {shown(host, port)} is refused")
     return host

@@ -24,7 +24,7 @@ from ftpretrieve.retrieve.staging import Session
 TICK_SECS = 0.2
 
 BREAKS_MAX = 3
-"""Connections in a row that a worker loses before it gives up: the server is going away."""
+"""Connections in a row that a worker loses with a file before it gives up: the server is going away."""
 
 Event = Arrived | Failed | Tick | Exception | None
 """What a worker reports; None when it has ended."""
@@ -178,7 +178,7 @@ class _Worker:
             self._again = download.wanted
             return
         self._again = None
-        self._breaks = self._breaks + 1 if download.broken else 0
+        self._breaks = self._breaks + 1 if download.broken and isinstance(outcome, Failed) else 0
         self._events.put(outcome)
 
     def _drop(self) -> None:

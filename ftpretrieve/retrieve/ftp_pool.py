@@ -34,16 +34,18 @@ class Pool:
         self,
         open_control: Callable[[], Control],
         sockets: Sockets,
+        connections: int,
         log: logging.Logger,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`open_control` returns a connection that is ready for use, or raises what ends the attempt."""
+        """`open_control` returns a connection that is ready for use, or raises what ends the attempt; workers have no
+        more than so many `connections`."""
         self._open_control, self._sockets, self._log, self._monotonic = open_control, sockets, log, monotonic
+        self._most = connections
         self._all: list[Control] = []
         self._idle: list[Control] = []
         self._opening = 0
         self._refusals, self._again_at = 0, 0.0
-        self._most: int | None = None
         self._told = self._look_waits = False
         self._changed = threading.Condition()
 
@@ -117,7 +119,7 @@ class Pool:
         """Whether one more may be asked for now: never more at a time than are in, so that a server with a small limit
         refuses few, and one at a time once it has refused."""
         count = len(self._all)
-        if self._most is not None and count + self._opening >= self._most or self._monotonic() < self._again_at:
+        if count + self._opening >= self._most or self._monotonic() < self._again_at:
             return False
         return self._opening < (1 if self._refusals else max(1, count))
 
@@ -172,7 +174,7 @@ class Pool:
                 return control
             self._idle.append(control)
             tell()
-            while self._look_waits and not self._sockets.aborted.is_set():
+            while self._look_waits and control in self._idle and not self._sockets.aborted.is_set():
                 self._changed.wait(PAUSE_SECS)
             if control in self._idle:
                 self._idle.remove(control)
