@@ -88,6 +88,7 @@ class FtpRemote:
         self.tls: Tls | None = None
         """That of the last connection, for those who report it."""
         self._mlsd: bool | None = None
+        self._mlsd_proved = False
         self._listing = Listing(0)
         self._hashes = Hashes(log)
         self._looker = Looker(self._pool, self._sockets, self._hashes, self._relist, lambda: self._fetcher.busy)
@@ -213,7 +214,11 @@ class FtpRemote:
             path = f"{control.base.rstrip('/')}/{wire_name(directory)}" if directory else control.base
             with control.step(f"CWD {path}"):
                 control.cwd(path)
-        lines, blocks = LineSplitter(), self._listing_blocks(control, totals)
+        yield from self._rows(control, prefix, totals)
+
+    def _rows(self, control: Control, prefix: bytes, totals: "_Totals") -> Iterator[Sequence[RemoteFile]]:
+        """Yield the entries that the server lists; by LIST when it turns out that it announces an MLSD it has not."""
+        lines, blocks, bytes_before = LineSplitter(), self._listing_blocks(control, totals), totals.bytes
         block = next(blocks, b"")  # only now it is known whether MLSD was answered
         parser = ListingParser(datetime.now(UTC), self._mlsd)
         while block:
@@ -221,6 +226,15 @@ class FtpRemote:
             block = next(blocks, b"")
         if totals.suspect is None:  # else the last line may be half a name
             yield self._entries(parser, lines.end(), prefix, totals)
+        nothing = totals.bytes == bytes_before
+        if self._mlsd and not self._mlsd_proved and (parser.looks_wrong or nothing):
+            self._mlsd = False
+            listed = totals.listed
+            yield from self._rows(control, prefix, totals)
+            self._mlsd = nothing and totals.listed == listed  # then the directory is empty
+            self._looker.can_mlst = self._mlsd
+            return
+        self._mlsd_proved = self._mlsd_proved or not nothing
         totals.unreadable += parser.unreadable + lines.unreadable
         totals.examples = totals.examples or parser.examples
 
@@ -243,7 +257,7 @@ class FtpRemote:
             try:
                 data = control.transfer(command)
             except ftplib.error_perm as error:
-                if self._mlsd and str(error).startswith(UNKNOWN_COMMAND):
+                if self._mlsd and not self._mlsd_proved:
                     self._mlsd = self._looker.can_mlst = False
                     yield from self._listing_blocks(control, totals)
                     return

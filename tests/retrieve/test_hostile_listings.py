@@ -258,10 +258,52 @@ def test_a_listing_that_is_empty_once_forgets_nothing(mlsd: bool, tmp_path: Path
 def test_a_refused_listing_is_told(reply: str, mlsd: bool, tmp_path: Path) -> None:
     """A directory that is gone is not an empty one."""
     with FaultServer(dict(GOOD), mlsd=mlsd) as server, Attack(tmp_path, server) as attack:
-        server.scripts["MLSD" if mlsd else "LIST"] = says(reply)
+        server.scripts["MLSD"] = server.scripts["LIST"] = says(reply)
         assert attack.poll().error is not None
         assert attack.said(f"{server.host}:{server.port}", reply)
         attack.heal()
+
+
+def _answer_nothing(talk: Conversation, _: str) -> None:
+    talk.stream([])
+    talk.reply("226 done")
+
+
+def _answer_by_list(talk: Conversation, argument: str) -> bool | None:
+    talk.verb = "LIST"
+    return talk.proceed(argument)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(says("500 what?"), id="unknown"),
+        pytest.param(says("550 not here"), id="refused"),
+        pytest.param(_answer_nothing, id="nothing"),
+        pytest.param(_answer_by_list, id="rows of LIST"),
+    ],
+)
+def test_an_mlsd_that_is_announced_but_wrong_is_noticed(answer: Script, tmp_path: Path) -> None:
+    """LIST is used instead, for the whole session; when MLSD is right again nothing comes twice."""
+    with FaultServer(dict(GOOD)) as server, Attack(tmp_path, server, settle_secs=0.05) as attack:
+        server.scripts["MLSD"] = answer
+        result = attack.poll()
+        assert (result.delivered, result.error) == (len(GOOD), None)
+        assert sum(command == "MLSD" for command in server.commands) == 1
+        assert attack.poll().delivered == 0
+        attack.heal()
+        assert attack.results[-1].delivered == 0
+
+
+def test_a_directory_that_is_empty_is_listed_in_one_way(mlsd: bool, tmp_path: Path) -> None:
+    """An empty answer to MLSD is held against LIST, and believed when that has nothing either."""
+    with FaultServer({}, mlsd=mlsd) as server, Attack(tmp_path, server) as attack:
+        assert attack.poll().error is None
+        server.files.update(GOOD)
+        attack.truth.update({name: {content} for name, (content, _) in GOOD.items()})
+        server.commands.clear()
+        assert attack.poll().delivered == len(GOOD)
+        assert ("MLSD" in server.commands) is mlsd
 
 
 @pytest.mark.parametrize("reply", ["550 No files found", "450 No such file", "550 Directory is empty"])
