@@ -96,6 +96,8 @@ class Control(ftplib.FTP):
             self.file = cast(TextIO, PlainLines(self.sock))
         with self.step("greeting"):
             self.welcome = self.getresp()
+            if self.welcome.startswith("120"):  # "ready in so many minutes", and then 220. Source: RFC 959, section 5.4
+                self.welcome = self.getresp()
         if account.tls is not None and not account.implicit:
             self._ask_for_tls()
             self._begin_tls(account.tls)

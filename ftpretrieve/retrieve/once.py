@@ -80,7 +80,9 @@ def once(
 def _exit_code(result: PollResult) -> int:
     if isinstance(result.error, RemoteUnavailable | SessionExpired | JournalBusy):
         return TRY_LATER
-    return 1 if result.error is not None or result.failed else 0
+    if result.error is not None or result.failed:
+        return 1
+    return TRY_LATER if result.cut else 0
 
 
 def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:

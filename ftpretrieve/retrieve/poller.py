@@ -59,7 +59,7 @@ class Poller:
             self._publisher.recover()
             plan = self.plan()
             doubts = Doubts(self._mailbox, self._remote, self._intake, self._result)
-            close_listing(self._mailbox, self._remote.listing)
+            self._result.cut = close_listing(self._mailbox, self._remote.listing)
             self._fetch(plan, doubts)
         except (SessionExpired, RemoteUnavailable, RemoteRefused, StorageError) as error:
             self._result.error = error

@@ -127,8 +127,8 @@ class Wanted:
     `first` is the listed entry itself where the listing is the look. `first_at` is the monotonic second at which that
     look had ended. `at_rest` says whether the version cannot be rewritten under the same listed stamp any more.
     `partial` is the staged path of a beginning of the same version that is worth resuming.
-    `recheck_of` is the digest that a second download of a delivered version is compared with. `doubts` are the kept
-    versions that this one may be, under a clock that was moved: equal content means that it is.
+    `recheck_of`, of a second download of a delivered version, are the digests of the kept versions that its listed
+    stamp may stand for. `doubts` are the kept versions that this one may be, under a clock that was moved: equal content means that it is.
     """
 
     id: int
@@ -140,7 +140,7 @@ class Wanted:
     at_rest: bool = True
     partial: bytes | None = None
     partial_bytes: int = 0
-    recheck_of: str | None = None
+    recheck_of: frozenset[str] | None = None
     doubts: tuple[Version, ...] = ()
 
     @property
@@ -288,7 +288,7 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class PollResult:
-    """The figures of one poll, as its POLL record tells them."""
+    """The figures of one poll, as its POLL record tells them. `cut`: its listing hides files, see LISTINGSUSPECT."""
 
     listed: int = 0
     fetched: int = 0
@@ -300,5 +300,6 @@ class PollResult:
     left: int = 0
     bytes: int = 0
     secs: float = 0.0
+    cut: bool = False
     result: Outcome = Outcome.OK
     error: Exception | None = None

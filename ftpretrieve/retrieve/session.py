@@ -166,7 +166,7 @@ def outcome(result: PollResult, *, stopped: bool) -> Outcome:
     """Return how a poll ended, in one word. `stopped`: the program is to end, which ends sessions as well."""
     match result.error:
         case None:
-            return Outcome.OK if not result.failed and not result.left else Outcome.PARTIAL
+            return Outcome.PARTIAL if result.failed or result.left or result.cut else Outcome.OK
         case SessionExpired():
             return Outcome.PARTIAL if stopped else Outcome.TIMEOUT
         case RemoteUnavailable():

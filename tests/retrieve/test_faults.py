@@ -27,7 +27,8 @@ WITH_MLSD = {
         late-150 early-226 ending-250 ending-lines extra-226 close-after close-after-421 list-twice
         list-bare-lf list-no-end list-blank-lines name-dots name-backslash name-encoded name-drive name-pipe
         name-dash name-tilde name-glob name-quote name-blanks name-arrow name-semicolon name-escape
-        name-latin-1 name-no-utf-8 name-255 kind-device kind-fifo kind-link kind-itself time-missing mlsd-500
+        name-latin-1 name-no-utf-8 name-255 kind-device kind-fifo kind-link kind-itself time-missing mlsd-500 mlsd-550
+        mlsd-nothing mlsd-list
         mlsd-case mlsd-untyped mlsd-fraction mlst-550 mlst-500 mlst-other mlst-directory mlst-garbage
         size-lies size-550 size-words mdtm-lies mdtm-550 mdtm-words mdtm-19100 retr-no-226 drop-control-after
         clock-hour clock-day clock-zone mlsd-off
@@ -38,7 +39,7 @@ WITH_MLSD = {
     """,
     "suspect": """
         data-close list-empty list-450-empty list-third-226 list-torn-426 list-451 list-capped list-unable
-        list-junk list-html list-utf-16 list-error-row name-empty mlsd-nothing mlsd-list
+        list-junk list-html list-utf-16 list-error-row name-empty
     """,
     "changing": """
         size-smaller size-zero size-negative size-huge size-garbage size-missing time-wrong time-future
@@ -53,7 +54,7 @@ WITH_MLSD = {
         rest-ignored rest-one-off rest-rounded rest-500 vanishes vanishes-before
     """,
     "refused": """
-        greeting-530 greeting-500 pass-332 type-504 cwd-550 list-550 mlsd-550
+        greeting-530 greeting-500 pass-332 type-504 cwd-550 list-550
     """,
     "login": """
         user-530 pass-530 pass-echo
@@ -171,6 +172,8 @@ EXITS = {
     "cwd-550": (1, "refused", 0),
     "greeting-421": (75, "unreachable", 0),
     "list-mid-data": (75, "unreachable", 0),
+    "list-capped": (75, "partial", 1),
+    "list-html": (75, "partial", 0),
     "slow": (75, "timeout", 0),
     "short-226": (1, "partial", 0),
     "retr-550@2": (1, "partial", 2),
