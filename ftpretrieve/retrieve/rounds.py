@@ -6,6 +6,7 @@ a listing can be compared with a later look it is the first look, else it is ask
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from ftpretrieve.retrieve.decide import is_old, needs_care, same_look
 from ftpretrieve.retrieve.intake import Intake
@@ -50,7 +51,8 @@ class Rounds:
         plain = [item for item in ordered if item.file.name not in names]
         for start in range(0, len(plain), ROUND):
             part = plain[start : start + ROUND]
-            yield from self._round(part, *self._first_look(part))
+            looks, looked_at = self._first_look(part)
+            yield from self._round(self._dated(part), looks, looked_at)
         if careful:
             yield from self._round(*self._unchanging(careful))
         if rechecks is not None and rechecks.downloads:
@@ -74,6 +76,17 @@ class Rounds:
             return {file.name: file for file in files}, self._listed_at
         return self._look(files), self._monotonic()
 
+    def _dated(self, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """Give files that are listed without any time the one that MDTM tells, asked once, when they are new.
+
+        Only what is known and told of them gets better: their looks, which have to be of one kind, stay without time.
+        """
+        undated = [item.file for item in candidates if item.file.stamp is None]
+        if not undated or not self._remote.listing_is_look:  # else their first look has asked
+            return candidates
+        told = self._remote.ask(undated) or {}
+        return [replace(item, file=_dated(item.file, told.get(item.file.name))) for item in candidates]
+
     def _unchanging(self, candidates: Sequence[Candidate]) -> tuple[list[Candidate], Looks, float]:
         """Look twice, `settle_secs` apart, before a download, and return those that stayed the same."""
         first, looked_at = self._first_look(candidates)
@@ -93,3 +106,10 @@ class Rounds:
         while (seen := self._remote.look(files)) is None:
             self._wait_until(self._monotonic() + TICK_SECS)
         return {file.name: seen.get(file.name) for file in files}
+
+
+def _dated(file: RemoteFile, told: RemoteFile | None) -> RemoteFile:
+    """Return a listed file with the time that MDTM tells, when it has none of its own."""
+    if file.stamp is not None or told is None or told.stamp is None:
+        return file
+    return replace(file, stamp=told.stamp, precision=told.precision, clock=told.clock)

@@ -462,3 +462,14 @@ def test_a_symbolic_link_planted_below_the_sync_directory_is_not_followed(tmp_pa
         assert attack.said("FILEFAILED", "sub/x")
         assert list(outside.iterdir()) == []
         assert not isinstance(result.error, RemoteUnavailable)
+
+
+def test_a_time_that_mlsd_leaves_out_is_asked_by_mdtm_once(tmp_path: Path) -> None:
+    """It is told with the file; a row without it stays the same version as long as its size does."""
+    with FaultServer(dict(GOOD)) as server, Attack(tmp_path, server) as attack:
+        server.rows = b"type=file;size=4000; good.bin\r\n"
+        assert attack.poll().delivered == 1
+        assert attack.said("FILESDOWNLOADED", ", 1577934245, 'good.bin')")  # OLD in epoch seconds
+        assert server.commands.count("MDTM good.bin") == 1
+        assert attack.poll().delivered == 0
+        assert server.commands.count("MDTM good.bin") == 1
