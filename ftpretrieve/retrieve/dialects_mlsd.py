@@ -53,7 +53,7 @@ def _mlsd(line: bytes, page: Page) -> Parsed:
     modify = facts.partition(b";modify=")[2].partition(b";")[0]
     kind = TYPES.get(type_)
     if kind is None:
-        if not (type_ or size or modify) and not ANY_FACTS.fullmatch(text + b";"):
+        if not (type_ or size or modify) and not (end and ANY_FACTS.fullmatch(text + b";")):
             return None
         kind = _unusual(type_, size)
     if kind is SKIP or name in SELF_AND_PARENT:

@@ -159,6 +159,7 @@ ROWS: dict[str, Row] = {
     "mpe-group": (
         [
             b"ACCOUNT=  PAYROLL     GROUP=  PUB",
+            b" PATH= /PAYROLL/PUB/",
             b"",
             b"FILENAME  CODE  ------------LOGICAL RECORD-----------  ----SPACE----",
             b"                  SIZE  TYP        EOF      LIMIT R/B  SECTORS #X MX",
@@ -323,6 +324,14 @@ def test_line_of_a_system(lines: list[bytes], expected: tuple[object, ...]) -> N
     """The header is understood, the line is one entry, and nothing but bytes becomes a size."""
     (entry,) = read_all(lines)
     assert (entry.name, entry.kind, entry.size, entry.stamp, entry.precision) == expected
+
+
+@pytest.mark.parametrize("lines", [row[0] for row in ROWS.values()], ids=ROWS.keys())
+def test_nothing_of_a_system_is_taken_for_mlsd(lines: list[bytes]) -> None:
+    """Who does not say which command was answered gets the same: `PATH= /A/B` of MPE/iX is no fact."""
+    parser = ListingParser(NOW)
+    assert parser.feed(lines) == read_all(lines)
+    assert parser.unreadable == 0
 
 
 def test_only_what_counts_from_1970_is_utc() -> None:
