@@ -289,6 +289,11 @@ SYSTEMS: tuple[Dialect, ...] = (
             skip=rb" *+Start ++End ++length ++File name *+| *+\*\* ++Total ++\d++ files, .*",
         ),
     ),
+    Dialect(
+        "names",
+        "servers that print a blank and a name; ` .` on top says so, else a banner would be a file",
+        columns("names", headed=(rb" (?P<name>[^ ].*)",), skip=rb" \.\.?+"),
+    ),
     Dialect("ruler", "whoever prints a header over columns", read_ruler),
 )
 """Any of them may be asked about any line; those that share a shape with others wait for their header."""

@@ -43,6 +43,7 @@ ROWS: dict[str, Row] = {
     "eplf-without-facts-but-r": ([b"+r,\tx"], (b"x", FILE, None, None, 0)),
     "eplf-tab-and-comma-in-name": ([b"+r,s1,\ta\tb, c"], (b"a\tb, c", FILE, 1, None, 0)),
     "eplf-absurd-numbers": ([b"+r,s" + b"9" * 99 + b",m" + b"9" * 99 + b",\tx"], (b"x", FILE, None, None, 0)),
+    "names-only": ([b" .", b" ..", b" a name.txt"], (b"a name.txt", FILE, None, None, 0)),
     "numeric-file": ([b"0100644   500  101   12345    1732133652       a b"], (b"a b", FILE, 12345, SECS, SECOND)),
     "numeric-directory": ([b"040755 0 0 4096 1732133652 sub"], (b"sub", DIR, 4096, SECS, SECOND)),
     "netware-file": (
