@@ -94,7 +94,7 @@ SYSTEMS: tuple[Dialect, ...] = (
             rb"(?P<day>\d{1,2}) ++(?:(?P<year>\d{4})|" + CLOCK + rb") (?P<name>.+)",
             rb"[^ ]++ ++#?\d{1,9} ++(?P<size>\d++) ++<(?P<name>[^>]++)>\+? ++"
             rb"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)-(?P<time>\d{4}) .*",
-            rb"(?P<dir>d)(?: {2,3}-){3,7}(?: ++-)*+ (?P<name>[^ ].*)",
+            rb"(?P<dir>d)(?: {2,3}-){3,7}(?: ++-)* (?P<name>[^ ].*)",
             skip=rb"(?i:total number of .*)",
         ),
     ),
