@@ -38,6 +38,7 @@ COLUMNS = (22, 19)  # of the name, counted from the end of the time: IIS, dir
 TAG_COLUMNS = (7, 4)  # of <DIR> likewise
 KINDS = {b"DIR": DIR, b"REP": DIR, b"VERZ": DIR, b"JUNCTION": LINK, b"SYMLINKD": LINK, b"SYMLINK": LINK}
 KINDS |= {b"JONCTION": LINK, b"VERBINDUNG": LINK}
+SEPARATORS = b".,' \xa0\xff\xc2\xe2\x80\xaf"  # between thousands; the last are the blanks of UTF-8 and code pages
 TARGET = re.compile(rb" ->| \[[^\]]*+\]\Z")
 
 HEADER = re.compile(
@@ -59,7 +60,7 @@ def _dos(line: bytes, page: Page) -> Parsed:
         return None
     day_text, half_before, clock, half, blanks, tag, size_text, rest = match.groups()
     # Who pads day and hour with blanks pads the rest in his own way too.
-    known = line[:1] != b" " and clock[2:3] in (b":", b".") and line[match.end(1) :][:3].count(b" ") == 2
+    known = line[:1] != b" " and clock[2:3] in (b":", b".") and match.start(3 - bool(half_before)) - match.end(1) == 2
     time = time_of(clock, half or half_before or b"")
     if time is None and half_before:
         return None
@@ -69,7 +70,7 @@ def _dos(line: bytes, page: Page) -> Parsed:
     else:
         kind = FILE
         size_text, rest = _joined(size_text, rest, len(blanks))
-        size = size_of(size_text.translate(None, b".,' \xa0\xff\xc2\xe2\x80\xaf"))
+        size = size_of(size_text if size_text.isdigit() else size_text.translate(None, SEPARATORS))
         ends_at = len(blanks) + len(size_text) if known else 0
         # Longer sizes than the column push the name on.
         name = rest[1:] if ends_at >= COLUMNS[0] - 1 or ends_at == COLUMNS[1] - 1 else rest.lstrip(b" ")

@@ -42,10 +42,15 @@ MODE = re.compile(
 KINDS = {b"d": DIR, b"l": LINK, b"L": LINK} | dict.fromkeys((b"-", b"f", b"F", b"m", b"M", b"C", b"a"), FILE)
 """`m`, `M`: migrated to tape, `C`: contiguous, `a`: append only; regular files all of them. The rest is OTHER."""
 
-NUMBER = re.compile(rb"-?\d++")
+START = re.compile(rb"[ \t]*+(?:[\d.,]{1,20}+[KMGT]?[ \t]++){0,2}" + MODE.pattern + rb"(?=[ \t])")
 GROUPED = re.compile(rb"\d{1,3}([.,'])\d{3}(?:\1\d{3}){0,5}")
-ROUGH = re.compile(rb"\d{1,15}+(?:[.,]\d{1,3})?[kmgtpe]i?b?", re.IGNORECASE)
-DEVICE = re.compile(rb"(?:0x)?[\da-f]{1,10},(?:(?:0x)?[\da-f]{1,10})?|0x[\da-f]{1,16}", re.IGNORECASE)
+SIZE = re.compile(
+    rb"-?\d++"
+    rb"|\d{1,3}(?:[.,']\d{3}){1,6}"
+    rb"|\d{1,15}+(?:[.,]\d{1,3})?[kmgtpe]i?b?"  # ls -h
+    rb"|(?:0x)?[\da-f]{1,10},(?:(?:0x)?[\da-f]{1,10})?|0x[\da-f]{1,16}",  # the numbers of a device
+    re.IGNORECASE,
+)
 
 OVERFLOWN = re.compile(rb"[^\d]{8,40}(\d{1,19})")
 """A group longer than its column, and the size that follows it at once."""
@@ -53,44 +58,45 @@ OVERFLOWN = re.compile(rb"[^\d]{8,40}(\d{1,19})")
 YEAR_FIRST = re.compile(rb"\d{4}([-.])\d\d\1\d\d")
 DATELESS = re.compile(MODE.pattern + rb" +\d+ +[^ ]+ +[^ ]+ +(\d+) ([^ ]+)")
 UNKNOWN = re.compile(rb" *([-dlbcps?])\?{9} +\?(?: +\?){3,4} +(.+)", re.DOTALL)
-"""What GNU `ls` prints of a name that it may see but not ask about: `d????????? ? ? ? ?            ? name`."""
 
 
 def read_any_unix(line: bytes, page: Page) -> Parsed:
-    """Read a line whose first words are a mode and what may stand before it."""
-    matches = list(islice(WORD.finditer(line), WORDS))
+    """Read a line that begins with a mode, or with what may stand before it."""
+    mode = START.match(line)
+    if mode is None:
+        return _not_asked(line)
+    matches = list(islice(WORD.finditer(line, mode.end()), WORDS))
     words = [match[0] for match in matches]
-    for place in range(min(3, len(words))):
-        mode = MODE.fullmatch(words[place])
-        if mode is not None:
-            found = _place(words, place + 1, page)
-            if found is None:
-                return _without_date(line)
-            at, when = found
-            end = matches[at + when.words - 1].end()
-            return _entry(line, mode, size_before(words, at), when, end)
-        if not words[place].isdigit() and ROUGH.fullmatch(words[place]) is None:
-            break
-    return _without_date(line)
+    found = _place(words, page)
+    if found is None:
+        return _without_date(line)
+    at, when = found
+    return _entry(line, mode, size_before(words, at), when, matches[at + when.words - 1].end())
 
 
-def _place(words: Sequence[bytes], start: int, page: Page) -> tuple[int, When] | None:
+def _place(words: Sequence[bytes], page: Page) -> tuple[int, When] | None:
     """Return where the date begins and what it means."""
-    sized = [at for at in range(start, len(words)) if is_size(words[at - 1]) and at > start]
+    places = range(len(words))
     # A bare `4096` is a size rather than a year in front of its month.
-    named = [at for at in sized if not (words[at].isdigit() and len(words[at]) == 4)]
-    unsized = [at for at in range(start, len(words)) if not is_size(words[at])]
-    for places, shapes in ((named, NAMED), (sized, NUMBERED), (unsized, NAMED)):
-        for at in places:
-            when = read_when(words, at, page.dates, shapes)
-            if when is not None and at + when.words < len(words):
+    for at in places[1:]:
+        if is_size(words[at - 1]) and (len(words[at]) <= 2 or not words[at].isdigit()):
+            when = read_when(words, at, page.dates, NAMED)
+            if when is not None:
                 return at, when
+    for at in places[1:]:
+        when = read_when(words, at, page.dates, NUMBERED) if is_size(words[at - 1]) else None
+        if when is not None:
+            return at, when
+    for at in places:
+        when = read_when(words, at, page.dates, NAMED) if not is_size(words[at]) else None
+        if when is not None:
+            return at, when
     return None
 
 
 def is_size(word: bytes) -> bool:
     """Say whether a word can stand where the size stands."""
-    return any(shape.fullmatch(word) is not None for shape in (NUMBER, GROUPED, ROUGH, DEVICE))
+    return word.isdigit() or SIZE.fullmatch(word) is not None
 
 
 def size_before(words: Sequence[bytes], at: int) -> int | None:
@@ -148,18 +154,22 @@ def without_target(text: bytes, size: int | None) -> bytes:
 
 
 def _without_date(line: bytes) -> Parsed:
-    """Read what `ls` prints of a name it may not ask about, and a line that has all the columns but the date."""
+    """Read a line that has all the columns but the date; then the name must be one word."""
     match = DATELESS.fullmatch(line)
-    if match is not None:
-        kind = KINDS.get(match[1], OTHER)
-        name = cut_name(match[6], kind, None, False)
-        return SKIP if name in SELF_AND_PARENT else RemoteFile(name, kind, size_of(match[5]), None, 0, LOCAL_CLOCK)
+    if match is None:
+        return None
+    kind = KINDS.get(match[1], OTHER)
+    name = cut_name(match[6], kind, None, False)
+    return SKIP if name in SELF_AND_PARENT else RemoteFile(name, kind, size_of(match[5]), None, 0, LOCAL_CLOCK)
+
+
+def _not_asked(line: bytes) -> Parsed:
+    """Read what GNU `ls` prints of a name that it may see but not ask about: `d????????? ? ? ? ?            ? name`."""
     match = UNKNOWN.fullmatch(line)
     if match is None:
         return None
-    if match[2] in SELF_AND_PARENT:
-        return SKIP
-    return RemoteFile(match[2], KINDS.get(match[1], OTHER), None, None, 0, LOCAL_CLOCK)
+    name = match[2]
+    return SKIP if name in SELF_AND_PARENT else RemoteFile(name, KINDS.get(match[1], OTHER), None, None, 0, LOCAL_CLOCK)
 
 
 def read_bare(line: bytes, page: Page) -> Parsed:
@@ -169,7 +179,7 @@ def read_bare(line: bytes, page: Page) -> Parsed:
     for at in range(4, len(words)):
         columns = [word.isdigit() for word in words[at - 4 : at]]
         when = read_when(words, at, page.dates) if columns == [True, False, False, True] else None
-        if when is not None and at + when.words < len(words):
+        if when is not None:
             kind = DIR if line.endswith(b"/") else FILE
             name = cut_name(line[matches[at + when.words - 1].end() + 1 :], kind, None, False)
             size = size_before(words, at)

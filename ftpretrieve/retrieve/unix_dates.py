@@ -18,7 +18,8 @@ Pure: no input or output, no clock (`now` is given), no settings.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ftpretrieve.retrieve.dates import CLOCK_TIMES, SECONDS, Dates, full_year, midnight, month_of
@@ -27,6 +28,7 @@ from ftpretrieve.retrieve.words import halves, marks
 
 LONGEST = 6  # words: `Wed Nov 20 20:14:12 CET 2024`
 WORD_BYTES = 40  # a longer word is no part of a date
+CACHED_WORDS = 4_096  # the days and minutes of a listing come again and again
 
 WEEKDAYS = frozenset(b"mon tue wed thu fri sat sun".split())
 ZONES = frozenset(b"utc gmt cet cest eet eest wet west msk est edt cst cdt mst mdt pst pdt jst kst".split())
@@ -57,41 +59,62 @@ class Piece(NamedTuple):
     precision: int = 0
 
 
-NAMED = frozenset(order + rest for order in ("md", "dm") for rest in ("t", "s", "y", "yt", "ys", "sy", "swy"))
-NAMED |= {"ymd", "ymdt", "ymds", "ymdtz", "ymdsz", "ymdu"}
-NUMBERED = frozenset(("ddt", "dds", "ddy", "ddyt", "ddys", "ydd", "yddt", "ydds", "ymd", "ymdt", "ymds"))
+class Shapes(NamedTuple):
+    """Some shapes, and which letters may come next behind the beginning of one."""
+
+    whole: frozenset[str]
+    next: Mapping[str, frozenset[str]]
+
+
+def _shapes(*whole: str) -> Shapes:
+    beginnings = {shape[:length] for shape in whole for length in range(len(shape))}
+    following = {
+        begin: frozenset(shape[len(begin)] for shape in whole if shape.startswith(begin) and shape != begin)
+        for begin in beginnings
+    }
+    return Shapes(frozenset(whole), following)
+
+
+NAMED = _shapes(
+    *(order + rest for order in ("md", "dm") for rest in ("t", "s", "y", "yt", "ys", "sy", "swy")),
+    *("ymd", "ymdt", "ymds", "ymdtz", "ymdsz", "ymdu"),
+)
+NUMBERED = _shapes("ddt", "dds", "ddy", "ddyt", "ddys", "ydd", "yddt", "ydds", "ymd", "ymdt", "ymds")
 """`t` is a time without seconds, `s` one with them, `u` one in UTC, `z` an offset, `w` the name of a zone."""
 
 
-def read_when(tokens: Sequence[bytes], at: int, dates: Dates, shapes: frozenset[str] = NAMED) -> When | None:
-    """Return the longest date that begins with the word at this place."""
+def read_when(tokens: Sequence[bytes], at: int, dates: Dates, shapes: Shapes = NAMED) -> When | None:
+    """Return the longest date that begins with the word at this place and does not reach the end of the line."""
     letters, found = "", None
     pieces: list[Piece] = []
     start = at + (tokens[at].rstrip(b",.").lower() in WEEKDAYS)
-    for place in range(start, min(start + LONGEST, len(tokens))):
-        more = _pieces(tokens[place], letters)
+    for place in range(start, min(start + LONGEST, len(tokens) - 1)):
+        wanted = shapes.next.get(letters)
+        more = _pieces(tokens[place], wanted) if wanted and len(tokens[place]) <= WORD_BYTES else ()
         if not more:
             break
         pieces += more
-        letters += "".join(piece.letter for piece in more)
-        if letters in shapes:
+        letters += "".join([piece.letter for piece in more])
+        if letters in shapes.whole:
             when = _when(pieces, dates)
             if when is not None:
                 found = when._replace(words=place + 1 - at)
     return found
 
 
-def _pieces(word: bytes, before: str) -> list[Piece]:
-    """Return what a word may be, given the letters of the pieces before it; nothing when it is no part of a date."""
-    if len(word) > WORD_BYTES:
-        return []
-    if len(before) > 1:
-        time = _time(word, before) or _zone(word)
+@lru_cache(CACHED_WORDS)
+def _pieces(word: bytes, wanted: frozenset[str]) -> tuple[Piece, ...]:
+    """Return what a word may be that begins with one of these letters; nothing when it is no part of a date."""
+    if not wanted.isdisjoint("tsuzw"):
+        # A name may begin with `20.14`: only where nothing else can follow is that a time.
+        time = _time(word, also_dots="y" in wanted) or _zone(word)
         if time is not None:
-            return [time]
+            return (time,) if time.letter in wanted else ()
+    if wanted.isdisjoint("ymd"):
+        return ()
     if word.isdigit():
-        return _number(word)
-    return _day_of_numbers(word) or _marked(word) or _named(word)
+        return tuple(_number(word))
+    return tuple(_day_of_numbers(word) or _marked(word) or _named(word))
 
 
 def _number(word: bytes) -> list[Piece]:
@@ -101,10 +124,10 @@ def _number(word: bytes) -> list[Piece]:
     return [Piece("y", int(word))] if len(word) == 4 else []
 
 
-def _time(word: bytes, before: str = "y") -> Piece | None:
-    """Read `20:14`, `20:14:12.000000000`, `08:14PM`, `20:14:12Z`; and `20.14` or `20h14` where a name cannot begin."""
+def _time(word: bytes, also_dots: bool) -> Piece | None:
+    """Read `20:14`, `20:14:12.000000000`, `08:14PM`, `20:14:12Z`, and also `20.14` and `20h14`."""
     match = TIME.fullmatch(word)
-    if match is None or (match[2] != b":" and "y" in before):
+    if match is None or (match[2] != b":" and not also_dots):
         return None
     hour, _, minute, second, suffix = match.groups()
     secs = CLOCK_TIMES.get(hour + b":" + minute.rjust(2, b"0"))
@@ -144,7 +167,7 @@ def _day_of_numbers(word: bytes) -> list[Piece]:
     first, dot, second, third, end, rest = match.groups()
     if len(first) == 4 and len(third) <= 2:
         day = [Piece("y", int(first)), Piece("m", int(second)), Piece("d", int(third))]
-        time = _time(rest) if end == b"T" else None
+        time = _time(rest, False) if end == b"T" else None
         return [*day, time] if time is not None else [] if rest else day
     if rest or len(first) > 2 or len(third) not in (2, 4):
         return []
@@ -208,9 +231,10 @@ def _when(pieces: Sequence[Piece], dates: Dates) -> When | None:
     return When(0, secs + time.value, time.precision, Clock.LOCAL)
 
 
+@lru_cache(CACHED_WORDS)
 def time_of(word: bytes, half: bytes) -> tuple[int, int] | None:
     """Return (seconds since midnight, precision) of a time and, if any, the half of the day it is in."""
-    time = _time(word, "")
+    time = _time(word, also_dots=True)
     if time is None or (half and half.lower() not in halves()):
         return None
     return (half_day(time.value, halves()[half.lower()] == 1) if half else time.value), time.precision
