@@ -245,7 +245,7 @@ class FtpRemote:
         totals.listed += len(entries)
         if self._recursive:
             for entry in entries:  # one by one: where a chunk ends is chance
-                totals.fingerprint = hash((totals.fingerprint, entry))
+                totals.fingerprint = hash((totals.fingerprint, entry.name, entry.size, entry.stamp))
         # A row names something in the listed directory. What speaks of another one gets a path that is no name.
         if prefix or any(b"/" in entry.name for entry in entries):
             entries = [named(entry, prefix + (b"./" if b"/" in entry.name else b"") + entry.name) for entry in entries]

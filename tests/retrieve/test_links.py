@@ -21,6 +21,7 @@ def plant(server: Any) -> None:
     server.put("sub/inner.xml", b"inner", time.time() - AGO)
     for name, target in {"to-file": "file.xml", "to-sub": "sub", "to-nothing": "nowhere", "loop": "loop"}.items():
         os.symlink(target, server.root / name)
+    os.symlink("../file.xml", server.root / "sub" / "up")
 
 
 @pytest.mark.interop
@@ -39,7 +40,7 @@ def test_a_link_to_a_file_comes_as_that_file(any_server: Any, tmp_path: Path, re
     assert not [path for path in (tmp_path / "sync").rglob("*") if path.is_symlink()]
     assert not (tmp_path / "sync/to-nothing").exists()
     if any_server.software != "pyftpdlib":  # which lists a link as what it leads to
-        expected = {b"file.xml", b"to-file", b"sub/inner.xml"} if recursive else {b"file.xml", b"to-file"}
+        expected = {b"file.xml", b"to-file", b"sub/inner.xml", b"sub/up"} if recursive else {b"file.xml", b"to-file"}
         assert set(synced(mailbox)) == expected
     assert poll_ftp(mailbox, any_server, recursive=recursive).fetched == 0
     mailbox.journal.close()
