@@ -23,6 +23,7 @@ from ftpretrieve.errors import (
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import OLD_STAMP_SECS, unsafe_reason
+from ftpretrieve.retrieve.doctor_commands import check_commands
 from ftpretrieve.retrieve.findings import Finding, fail, ok, warn
 from ftpretrieve.retrieve.ftp import FtpRemote
 from ftpretrieve.retrieve.ftp_control import Account, Control
@@ -80,6 +81,7 @@ def _logins(conf: AppConf, account: Account, deadline: Deadline) -> Iterator[Fin
             yield ok("login", f"{account.user} is in at {account} ({greeting})")
             if first.tls is not None:
                 yield _tls(first.tls.facts(), verified=conf.ftp_tls_verify)
+            yield from check_commands(conf, first)
             yield _further_connections(conf.ftp_connections, account, sockets, controls)
         finally:
             for control in controls:

@@ -30,7 +30,7 @@ from ftpretrieve.retrieve.ftp_hash import Hashes, Told, choose
 from ftpretrieve.retrieve.ftp_limits import RateLimit
 from ftpretrieve.retrieve.ftp_looks import Looker, Looks
 from ftpretrieve.retrieve.ftp_pool import Pool
-from ftpretrieve.retrieve.ftp_replies import named
+from ftpretrieve.retrieve.ftp_replies import features, named
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.ftp_tls import Tls
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
@@ -133,12 +133,12 @@ class FtpRemote:
     def _learn_features(self, control: Control) -> None:
         with control.step("FEAT"):
             try:
-                reply = control.sendcmd("FEAT").upper()
+                reply = control.sendcmd("FEAT")
             except ftplib.error_perm as error:
                 reply = str(error)
-        features = reply.split("\n")[1:-1] if reply.startswith("211") else []
-        words = {line.split()[0] for line in features if line.split()}
-        self._hashes.method = choose(features)
+        offered = features(reply)
+        words = {line.split()[0] for line in offered}
+        self._hashes.method = choose(offered)
         self._mlsd = self._looker.can_mlst = "MLST" in words  # RFC 3659, section 7.8: MLST in FEAT stands for both
         if words:
             self._looker.can_ask = {"SIZE", "MDTM"} <= words

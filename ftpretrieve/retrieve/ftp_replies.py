@@ -1,4 +1,4 @@
-"""What replies say of one file: those to MLST, and to SIZE and MDTM, as the entries that a listing would have.
+"""What replies say: of one file, those to MLST, SIZE and MDTM, as the entries of a listing; of the server, FEAT.
 
 Must not: ask anything.
 """
@@ -13,6 +13,15 @@ from ftpretrieve.retrieve.records import Kind, RemoteFile
 def named(entry: RemoteFile, name: bytes) -> RemoteFile:
     """Return the entry under another name."""
     return RemoteFile(name, entry.kind, entry.size, entry.stamp, entry.precision, entry.clock)
+
+
+def features(reply: str) -> list[str]:
+    """Return the lines of a reply to FEAT in capitals, without blanks around; none when it is refused.
+
+    Source: RFC 2389, section 3.2: one feature a line, between the first and the last one.
+    """
+    lines = reply.upper().split("\n")[1:-1] if reply.startswith("211") else []
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _entry(facts: str) -> RemoteFile | None:
