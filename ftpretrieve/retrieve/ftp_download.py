@@ -51,6 +51,7 @@ class Download:
         self._hash = hashlib.sha256()
         self._received = 0
         self._cut = False
+        self._silent = False
         self.broken = self.unbegun = False
 
     def run(self, progress: Progress | None) -> Arrived | Failed:
@@ -168,8 +169,11 @@ class Download:
             count, self._cut = 0, True
         except OSError as error:
             self.broken = True
-            reason = "no data in time" if isinstance(error, TimeoutError) else str(error)
-            return self._ended() or self._failed(reason)
+            silent = isinstance(error, TimeoutError)
+            if silent and self._received == self._size and not self._sockets.over:
+                self._silent = True
+                return 0
+            return self._ended() or self._failed("no data in time" if silent else str(error))
         # What arrives after an abort is not the file's, and end of file then is the abort's.
         if self._sockets.aborted.is_set():
             self.broken = True
@@ -196,6 +200,8 @@ class Download:
         A TLS connection that was ended without being closed may have been ended by anybody. Then only the count and
         the reply, which came by TLS too, make it whole.
         """
+        if self._silent:
+            return None  # all bytes are here, and no end of them or reply will come: the second look decides
         whole = self._received == self._size or self._size is None and not self._cut
         try:
             self._control.end_transfer()

@@ -27,11 +27,10 @@ WITH_MLSD = {
         late-150 early-226 ending-250 ending-lines extra-226 close-after close-after-421 list-twice
         list-bare-lf list-no-end list-blank-lines name-dots name-backslash name-encoded name-drive name-pipe
         name-dash name-tilde name-glob name-quote name-blanks name-arrow name-semicolon name-escape
-        name-latin-1 name-no-utf-8 name-255 kind-device kind-fifo kind-link kind-itself time-missing mlsd-500 mlsd-550
-        mlsd-nothing mlsd-list
-        mlsd-case mlsd-untyped mlsd-fraction mlst-550 mlst-500 mlst-other mlst-directory mlst-garbage
-        size-lies size-550 size-words mdtm-lies mdtm-550 mdtm-words mdtm-19100 retr-no-226 drop-control-after
-        clock-hour clock-day clock-zone mlsd-off
+        name-latin-1 name-no-utf-8 name-255 kind-device kind-fifo kind-link kind-itself time-missing mlsd-500
+        mlsd-550 mlsd-nothing mlsd-list mlsd-case mlsd-untyped mlsd-fraction mlst-550 mlst-500 mlst-other
+        mlst-directory mlst-garbage size-lies size-550 size-words mdtm-lies mdtm-550 mdtm-words mdtm-19100
+        retr-no-226 drop-control-after clock-hour clock-day clock-zone mlsd-off retr-end-data greeting-120
     """,
     "names": """
         name-up name-up-far name-absolute name-below name-here name-nul name-cr name-300 name-own name-slash
@@ -49,9 +48,9 @@ WITH_MLSD = {
     "failed": """
         ending-twice out-of-step list-torn-226 list-different name-lf name-command kind-directory size-larger
         short-226 short-426 short-reset short-reset-226 last-byte empty-226 retr-before-data retr-mid-data
-        retr-end-data drop-control drop-at-retr retr-421 retr-425 retr-426 retr-450 retr-451 retr-452 retr-501
-        retr-550 retr-552 after-426 after-451 after-452 after-550 after-552 other-file error-in-data
-        rest-ignored rest-one-off rest-rounded rest-500 vanishes vanishes-before
+        drop-control drop-at-retr retr-421 retr-425 retr-426 retr-450 retr-451 retr-452 retr-501 retr-550
+        retr-552 after-426 after-451 after-452 after-550 after-552 other-file error-in-data rest-ignored
+        rest-one-off rest-rounded rest-500 vanishes vanishes-before
     """,
     "refused": """
         greeting-530 greeting-500 pass-332 type-504 cwd-550 list-550
@@ -60,12 +59,11 @@ WITH_MLSD = {
         user-530 pass-530 pass-echo
     """,
     "unreachable": """
-        port-closed close-connect reset-connect silent-greeting greeting-120 greeting-421 flood-greeting
-        endless-greeting tls-greeting ssh-greeting http-greeting garbage-greeting silent-user user-421
-        reply-flood silent-pass pass-530-limit pass-421 pass-close feat-421 feat-silent feat-flood type-silent
-        type-garbage cwd-421 cwd-silent pasv-own-port pasv-silent no-passive data-reset data-silent data-open
-        no-150 opening-200 ending-garbage list-421 list-before-data list-mid-data list-no-226 list-reset
-        list-drop look-silent
+        port-closed close-connect reset-connect silent-greeting greeting-421 flood-greeting endless-greeting
+        tls-greeting ssh-greeting http-greeting garbage-greeting silent-user user-421 reply-flood silent-pass
+        pass-530-limit pass-421 pass-close feat-421 feat-silent feat-flood type-silent type-garbage cwd-421
+        cwd-silent pasv-own-port pasv-silent no-passive data-reset data-silent data-open no-150 opening-200
+        ending-garbage list-421 list-before-data list-mid-data list-no-226 list-reset list-drop look-silent
     """,
     "timeout": """
         silent-connect slow-greeting list-slow list-endless list-endless-line slow
