@@ -19,12 +19,15 @@ from ftpretrieve.cli import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, make
 from ftpretrieve.errors import EXIT_CODES, NO_PERMISSION
 from ftpretrieve.logs import RECORDS
 from ftpretrieve.retrieve.appconf import KEYS, AppConf
+from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD
 from ftpretrieve.retrieve.journal_schema import COLUMNS
 from ftpretrieve.retrieve.manage import NOT_RUNNING, STATUS_CODES
 from ftpretrieve.retrieve.records import MOVES, State
 
 CHECKOUT = Path(__file__).parent.parent
-README, DELIVERY, OPERATIONS = (CHECKOUT / name for name in ("README.md", "docs/delivery.md", "docs/operations.md"))
+README, DELIVERY, OPERATIONS, LISTINGS = (
+    CHECKOUT / name for name in ("README.md", "docs/delivery.md", "docs/operations.md", "docs/listings.md")
+)
 PAGES = [README, *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
@@ -69,11 +72,16 @@ def column_table() -> str:
     return table(("column", "meaning"), *((f"`{name}`", meaning) for name, meaning in COLUMNS.items()))
 
 
+def dialect_table() -> str:
+    return table(("dialect", "printed by"), *((dialect.name, dialect.systems) for dialect in (MLSD, *LIST_DIALECTS)))
+
+
 TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (README, "keys"): key_table,
     (README, "records"): record_table,
     (DELIVERY, "moves"): move_table,
     (OPERATIONS, "columns"): column_table,
+    (LISTINGS, "dialects"): dialect_table,
 }
 
 

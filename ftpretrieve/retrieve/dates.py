@@ -8,7 +8,7 @@ Pure: no input or output, no clock (`now` is given), no settings.
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 
 from ftpretrieve.retrieve.records import DAY
 from ftpretrieve.retrieve.words import months
@@ -57,7 +57,12 @@ class DayCache(dict[bytes, int | None]):
 
 
 def midnight(year: int, month: int, day: int) -> int | None:
-    """Return the second of this day's midnight, None when there is no such day."""
+    """Return the second of this day's midnight, None when there is no such day.
+
+    The first and the last year of the calendar are none: a time of day or a zone would lead out of it.
+    """
+    if not MINYEAR < year < MAXYEAR:
+        return None
     try:
         return (date(year, month, day).toordinal() - _EPOCH) * DAY
     except (ValueError, OverflowError):

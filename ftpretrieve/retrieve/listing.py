@@ -31,12 +31,13 @@ class ListingParser:
     entry that is still waiting for its next line.
     """
 
-    def __init__(self, now: datetime, mlsd: bool | None = None) -> None:
+    def __init__(self, now: datetime, mlsd: bool | None = None, examples_max: int = EXAMPLES) -> None:
         dialects = (MLSD,) if mlsd else LIST_DIALECTS if mlsd is False else (MLSD, *LIST_DIALECTS)
         plain = [dialect.read for dialect in dialects if dialect in PLAIN_DIALECTS]
         self._read_any = False
         self._unreadable = 0
         self._examples: list[bytes] = []
+        self._examples_max = examples_max
         self._page = Page(Dates(now))
         self._first = plain[0]
         self._plain = plain
@@ -51,7 +52,7 @@ class ListingParser:
     def examples(self) -> list[bytes]:
         """Return the first lines that nobody could read."""
         held = self._page.held[:EXAMPLE_BYTES]
-        return [*self._examples, held][:EXAMPLES] if held else self._examples
+        return [*self._examples, held][: self._examples_max] if held else self._examples
 
     @property
     def looks_wrong(self) -> bool:
@@ -106,7 +107,7 @@ class ListingParser:
     def _count(self, line: bytes) -> None:
         """Count a line that nobody reads."""
         self._unreadable += 1
-        if len(self._examples) < EXAMPLES:
+        if len(self._examples) < self._examples_max:
             self._examples.append(line[:EXAMPLE_BYTES])
 
 
