@@ -410,3 +410,5 @@ def _greeting(host: str, port: int, *, implicit: bool = False) -> str:
             return spoken.recv(1000).decode(errors="replace").strip()
     except (ConnectionRefusedError, ConnectionResetError):
         return ""
+    except ssl.SSLError as error:
+        return f"no TLS: {error}"  # another server, which was quicker to take the port

@@ -10,6 +10,7 @@ The end of a data connection is the server's only when TLS says so (close_notify
 of TCP. All three servers say it. Must not: talk FTP, or ever go on without TLS.
 """
 
+import re
 import ssl
 import time
 from contextlib import suppress
@@ -28,32 +29,20 @@ DAY_SECS = 86_400
 NAMES_SHOWN = 5
 
 TRUST = "if it is the right server, save the certificate of its authority and name that file as ftp_ca_file"
-MEANINGS: tuple[tuple[tuple[str, ...], str], ...] = (
-    (
-        ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"),
-        "what the server says is not TLS; ftp_protocol = ftps-implicit begins with it, ftps asks for it first",
-    ),
-    (
-        ("UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION", "VERSION_TOO_LOW"),
-        "the server speaks no TLS 1.2 or newer; have it brought up to date",
-    ),
-    (
-        ("TLSV13_ALERT_CERTIFICATE_REQUIRED",),
-        "the server wants a certificate of ours; set ftp_client_cert and ftp_client_key",
-    ),
-    (
-        ("SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_SHARED_CIPHER"),
-        "the server refuses the handshake: it has no cipher of ours, or wants a certificate (ftp_client_cert)",
-    ),
-    (
-        ("TLSV1_ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE_", "ALERT_UNSUPPORTED_CERTIFICATE"),
-        "the server does not take our certificate; check ftp_client_cert",
-    ),
-)
-"""What is behind the reasons that OpenSSL gives, by a part of each, and what to do about it."""
+MEANINGS = {
+    "WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST": "what the server says is not TLS; "
+    "ftp_protocol = ftps-implicit begins with it, ftps asks for it first",
+    "UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|WRONG_SSL_VERSION|VERSION_TOO_LOW": "the server speaks no TLS 1.2 or newer; "
+    "have it brought up to date",
+    "ALERT_CERTIFICATE_REQUIRED": "the server wants a certificate of ours; set ftp_client_cert and ftp_client_key",
+    "ALERT_HANDSHAKE_FAILURE|NO_SHARED_CIPHER": "the server refuses: it has no cipher of ours, or wants a certificate "
+    "(ftp_client_cert)",
+    "ALERT_(UNKNOWN_CA|(BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_)": "the server does not take our certificate; check "
+    "ftp_client_cert",
+}
+"""What is behind the reasons that OpenSSL gives, the first pattern that is found, and what to do about it."""
 
-EXPIRED, NOT_YET_VALID, OTHER_NAMES = (10,), (9,), (62, 63, 64)
-UNTRUSTED = (2, 18, 19, 20, 21, 27)
+EXPIRED, OTHER_NAMES, UNTRUSTED = (10,), (62, 63, 64), (2, 18, 19, 20, 21, 27)
 """Source: openssl/x509_vfy.h, X509_V_ERR_*."""
 
 
@@ -228,8 +217,8 @@ def explain(error: ssl.SSLError, host: str = "", certificate: dict[str, Any] | N
     if isinstance(error, ssl.SSLEOFError):
         return "the TLS connection was cut"
     reason = error.reason or ""
-    for parts, meaning in MEANINGS:
-        if any(part in reason for part in parts):
+    for pattern, meaning in MEANINGS.items():
+        if re.search(pattern, reason):
             return meaning
     return f"TLS failed: {reason.lower().replace('_', ' ') or error}"
 
@@ -240,11 +229,9 @@ def _why_refused(error: ssl.SSLCertVerificationError, host: str, certificate: di
         return f"its certificate is for {names or _name(certificate, 'subject')}, not for {host}; correct ftp_host"
     if error.verify_code in EXPIRED:
         return f"its certificate has expired (valid until {certificate.get('notAfter')}); have it renewed"
-    if error.verify_code in NOT_YET_VALID:
-        return f"its certificate is valid from {certificate.get('notBefore')} on only; compare the clocks"
     if error.verify_code in UNTRUSTED:
         return f"its certificate, issued by {_name(certificate, 'issuer')}, is not trusted; {TRUST}"
-    return f"its certificate is refused: {error.verify_message}"
+    return f"its certificate is refused: {error.verify_message}"  # not yet valid, and whatever else there is
 
 
 def _certificate(sock: ssl.SSLSocket) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 import socket
 import threading
 import time
@@ -34,7 +35,7 @@ from tests.faultserver import Conversation, FaultServer, says
 from tests.mailboxes import LOG, digests, make_mailbox, poll_ftp, synced
 from tests.retrieve.remote_contract import RemoteContract
 from tests.retrieve.test_remote import FtpPlace
-from tests.servers import FtpServer, RealServer, ServerTls, why_missing
+from tests.servers import CHECKOUT, FtpServer, RealServer, ServerTls, why_missing
 from tests.tlsfaults import TlsConversation, TlsServer
 
 pytestmark = pytest.mark.skipif(why_no_certificates() is not None, reason=str(why_no_certificates()))
@@ -674,6 +675,19 @@ def test_doctor_tells_what_was_agreed_upon(authority: Authority, identity: Ident
         (agreed, _) = [finding for finding in check_server(conf, server.password) if finding.what == "tls"]
         assert agreed.level is Level.WARN
         assert "not verified" in agreed.detail
+
+
+def test_the_errors_of_the_manual_are_those_that_are_raised() -> None:
+    """Whoever looks one up finds it."""
+    text = (CHECKOUT / "docs/servers.md").read_text(encoding="utf-8")
+    package = CHECKOUT / "ftpretrieve/retrieve"
+    source = "".join((package / name).read_text(encoding="utf-8") for name in ("ftp_tls.py", "ftp_control.py"))
+    source = re.sub(r'"\n *f?"', "", source)
+    errors = re.findall(r"^\| `(.*?)` \|", text.partition("### When it does not work")[2], re.MULTILINE)
+    assert len(errors) > 5
+    for error in errors:
+        for part in re.split(r" ?…,? ?| ?\(502|; (?=if)", error):
+            assert part.strip(" )") in source, error
 
 
 def test_doctor_names_the_key_that_would_help(identity: Identity, tmp_path: Path) -> None:
