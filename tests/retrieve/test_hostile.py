@@ -253,17 +253,17 @@ def test_data_connections_go_to_the_host_of_the_control_connection(
 def test_a_refused_data_connection_does_not_make_mlsd_unknown(tmp_path: Path) -> None:
     """Else the poll took LIST, whose times a later MLSD cannot be compared with, and all files would come twice."""
     with FaultServer(dict(FILES)) as server, Attack(tmp_path, server) as attack:
-        server.scripts["PASV"] = says("500 not now")
+        server.scripts["PASV"] = server.scripts["EPSV"] = says("500 not now")
         assert attack.poll().error is not None
-        assert attack.said(f"{server.host}:{server.port}: MLSD: no data connection: 500 not now")
+        assert attack.said(f"{server.host}:{server.port}: MLSD: no data connection: PASV: 500 not now; EPSV: 500")
         assert "LIST" not in server.commands
         attack.heal()
 
 
 @pytest.mark.parametrize("reply", PASSIVE_WRONG)
 def test_a_port_that_is_none_ends_the_poll(reply: str, server: FaultServer, tmp_path: Path) -> None:
-    """Nothing is connected to, and a line says at which step."""
-    server.scripts["PASV"] = says(PASSIVE_WRONG[reply])
+    """Where EPSV is no way out: nothing is connected to, and a line says at which step."""
+    server.scripts.update({"PASV": says(PASSIVE_WRONG[reply]), "EPSV": says("502 no")})
     with Attack(tmp_path, server) as attack:
         assert isinstance(attack.poll().error, RemoteUnavailable)
         assert attack.said(f"{server.host}:{server.port}", "MLSD" if server.mlsd else "LIST")
@@ -282,7 +282,7 @@ def test_a_port_that_is_none_before_a_retr_fails_the_file(reply: str, server: Fa
         listed.set()
         return talk.answer("PASV", argument, scripted=False)
 
-    server.scripts["PASV"] = after_the_listing
+    server.scripts.update({"PASV": after_the_listing, "EPSV": says("502 no")})
     with Attack(tmp_path, server) as attack:
         assert attack.poll().delivered == 0
         assert attack.said("FILEFAILED")
