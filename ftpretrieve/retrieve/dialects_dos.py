@@ -29,7 +29,7 @@ LINE = re.compile(
     rb" {0,4}+(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\.?+) ++"
     rb"(?:([^\d <]{2,12}+) ++)?"  # East Asia and Hungary have the half of the day before the time
     rb"(\d{1,2}[:.]\d\d(?::\d\d)?)(?: ?([AaPp]\.?[Mm]?\.?|[\x80-\xff.]{2,12}))?"
-    rb"( ++)(?:<([A-Z]{2,12}+)>|(\d{1,3}(?:(?:[.,'\xa0\xff]|\xc2\xa0|\xe2\x80\xaf)\d{3})++|\d++))"
+    rb"( ++)(?:<([A-Z]{2,12}+)>|(\d{1,3}(?:(?:[.,'\xa0\xff]|\xc2\xa0|\xe2\x80\xaf)\d{3})+|\d++))"
     rb"( .*)",
     re.DOTALL,
 )
@@ -39,8 +39,8 @@ TAG_COLUMNS = (7, 4)  # of <DIR> likewise
 KINDS = {b"DIR": DIR, b"REP": DIR, b"VERZ": DIR, b"JUNCTION": LINK, b"SYMLINKD": LINK, b"SYMLINK": LINK}
 KINDS |= {b"JONCTION": LINK, b"VERBINDUNG": LINK}
 SEPARATORS = b".,' \xa0\xff\xc2\xe2\x80\xaf"  # between thousands; the last are the blanks of UTF-8 and code pages
-TARGET = re.compile(rb" ->| \[[^\]]*+\]\Z")
 
+AROUND_BYTES = 400  # a longest path and some words; the patterns below are for short lines only
 HEADER = re.compile(
     rb" ?[^\W\d][^<>]*"
     rb"(?: [A-Za-z]:\\[^<>|]*| [\dA-Fa-f]{4}-[\dA-Fa-f]{4}"  # the directory, the serial number, in any language
@@ -107,13 +107,16 @@ def _joined(size_text: bytes, rest: bytes, blanks: int) -> tuple[bytes, bytes]:
 
 def _without_target(text: bytes) -> bytes:
     """Return the name of a link, without ` [target]` or ` -> target`."""
-    match = TARGET.search(text)
-    return text if match is None else text[: match.start()]
+    if text.endswith(b"]") and b" [" in text:
+        return text[: text.rindex(b" [")]
+    return text.partition(b" ->")[0]
 
 
 def _around(line: bytes, page: Page) -> Parsed:
     """Skip what `dir` prints around its entries: ` Volume in drive C is X`, `  12 File(s)  1,234 bytes`."""
     del page  # the shape of every row of the table
+    if len(line) > AROUND_BYTES:
+        return None
     return SKIP if HEADER.fullmatch(line) or SUMMARY.fullmatch(line) else None
 
 
