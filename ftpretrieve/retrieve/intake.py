@@ -184,7 +184,7 @@ class Intake:
             elif (differs := self._differs(item)) is not None:
                 self._discard(item)
                 self.failed(Failed(item.wanted, differs))
-            elif item.wanted.recheck_of == item.digest:
+            elif item.wanted.recheck_of is not None and item.digest in item.wanted.recheck_of:
                 self._journal.rechecked(item.wanted.id)
                 self._discard(item)
             elif not self._is_kept_content(item):

@@ -8,7 +8,7 @@ out. Earlier polls ask too where asking is cheap. Must not: decide about version
 
 from collections.abc import Mapping, Sequence
 
-from ftpretrieve.retrieve.decide import same_version
+from ftpretrieve.retrieve.decide import same_version, zone_shift
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.records import FINISHED, SECOND, Candidate, Clock, RemoteFile, Version, Wanted
@@ -26,13 +26,16 @@ class Rechecks:
 
     def ask(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Settle what a question can settle, and return those that proved to be new versions, to be fetched."""
-        askable = [item for item in candidates if _has_utc_time(item)]
-        looks = self._remote.ask([item.file for item in askable]) if askable else {}
-        if looks is None:
-            askable, looks = [], {}
-        by_content = [item for item in candidates if item not in askable]
-        self.downloads = [item for item in by_content if self._is_due(item)]
-        return [self._as_new(item) for item in askable if self._is_changed(item, looks)]
+        askable = [item.file for item in candidates if _has_utc_time(item)]
+        looks = self._remote.ask(askable) if askable else None
+        changed = []
+        for item in candidates:
+            if looks is None or not _has_utc_time(item) or _is_doubtful(item, looks.get(item.file.name)):
+                if self._is_due(item):
+                    self.downloads.append(item)
+            elif self._is_changed(item, looks):
+                changed.append(self._as_new(item))
+        return changed
 
     def _is_changed(self, item: Candidate, looks: Mapping[bytes, RemoteFile | None]) -> bool:
         row, look = _row(item), looks.get(item.file.name)
@@ -62,13 +65,28 @@ class Rechecks:
             if look is None:
                 self._intake.recheck_failed(row.id, item.file.name, "vanished")
             else:
-                found.append(Wanted(row.id, item.file, look, looked_at, recheck_of=row.digest or "none"))
+                found.append(Wanted(row.id, item.file, look, looked_at, recheck_of=_digests(item)))
         return found
 
 
 def _row(item: Candidate) -> Version:
     assert item.version is not None
     return item.version
+
+
+def _is_doubtful(item: Candidate, look: RemoteFile | None) -> bool:
+    """Say whether a moved zone would explain why its UTC time is another one: some servers move what MDTM tells too."""
+    kept = [row for row in item.known if row.state in FINISHED]
+    if look is None or any(same_version(look, row) for row in kept):
+        return False
+    return any(zone_shift(look, row) is not None for row in kept)
+
+
+def _digests(item: Candidate) -> frozenset[str]:
+    """Return the digests of the kept versions that may be listed as this: a rewrite may have come already, under the
+    better clock of another session, or be an earlier version that was brought back."""
+    alike = [row for row in item.known if row.state in FINISHED and zone_shift(item.file, row) is not None]
+    return frozenset(row.digest for row in (_row(item), *alike) if row.digest is not None)
 
 
 def _has_utc_time(item: Candidate) -> bool:

@@ -128,7 +128,8 @@ class Wanted:
     look had ended. `at_rest` says whether the version cannot be rewritten under the same listed stamp any more.
     `partial` is the staged path of a beginning of the same version that is worth resuming.
     `recheck_of`, of a second download of a delivered version, are the digests of the kept versions that its listed
-    stamp may stand for. `doubts` are the kept versions that this one may be, under a clock that was moved: equal content means that it is.
+    stamp may stand for. `doubts` are the kept versions that this one may be, under a clock that was moved: equal
+    content means that it is.
     """
 
     id: int

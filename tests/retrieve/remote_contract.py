@@ -237,7 +237,7 @@ class RemoteContract:
         """A recheck must not overwrite what its row has."""
         place.put(b"a", b"one", OLD)
         items = wanted(remote)
-        again = wanted(remote, recheck_of="digest")
+        again = wanted(remote, recheck_of=frozenset({"digest"}))
         staged = {event.staged for event in fetch(remote, [*items, *again], session) if isinstance(event, Arrived)}
         assert len(staged) == 2
 

@@ -44,6 +44,7 @@ class Machine(RuleBasedStateMachine):
     """One server, one mailbox, one consumer. `style` is set by the classes below."""
 
     style: Style
+    quiet_secs = 7 * 3600
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,7 +198,7 @@ class Machine(RuleBasedStateMachine):
     def quiet(self) -> None:
         """Let nothing happen for some polls: then what lies on the server has come, and all is clean."""
         for _ in range(QUIET_POLLS):
-            self.world.clock.advance(7 * 3600)
+            self.world.clock.advance(self.quiet_secs)
             self.world.poll()
         self._check_never_twice()
         came = {version[:2] for version in self._came()}

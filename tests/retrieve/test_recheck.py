@@ -1,11 +1,13 @@
 """The one question asked again about versions whose listed stamp cannot tell them from a rewrite in the same minute."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 
 import pytest
 
-from tests.retrieve.memory_remote import LIST, LIST_ASK, Style
+from ftpretrieve.retrieve.records import DAY
+from tests.retrieve.memory_remote import LIST, LIST_ASK, LIST_ASK_LOCAL, MLSD, Style
 from tests.retrieve.world import World
 
 to_the_minute = pytest.mark.parametrize("style", [LIST, LIST_ASK], ids=lambda style: style.name)
@@ -178,3 +180,33 @@ def test_a_stamp_that_is_seen_again_under_another_minute_is_asked_about(make_wor
     world.server.put(b"a", b"six")
     world.settle()
     assert world.got == {("a", b"two"): 1, ("a", b"six"): 1}
+
+
+def test_a_rewrite_that_came_by_mlsd_does_not_come_again_by_list(make_world: Callable[..., World]) -> None:
+    """The minute that LIST shows stands for both versions: what the recheck finds may have come already."""
+    world = make_world(LIST)
+    deliver_and_rewrite(world)
+    world.server.style = MLSD
+    world.poll()
+    assert world.consume() == ["a"]
+    world.server.style = LIST
+    world.settle()
+    assert world.got == {("a", b"one"): 1, ("a", b"two"): 1}
+
+
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_a_time_that_moved_with_the_zone_is_compared_by_content(
+    rewritten: bool, make_world: Callable[..., World]
+) -> None:
+    """Some servers tell local times by MDTM too. Of a file listed to the day only MDTM shows that the zone moved."""
+    world = make_world(dataclasses.replace(LIST_ASK_LOCAL, precision=DAY))
+    world.server.put(b"a", b"one")
+    world.poll()
+    world.consume()
+    world.server.style = dataclasses.replace(world.server.style, offset_secs=0)
+    if rewritten:
+        world.server.put(b"a", b"two", world.server.files[b"a"].mtime + 1800)
+    world.poll_again(30 * 3600)
+    world.poll_again(30 * 3600)
+    world.consume()
+    assert world.got == {("a", b"one"): 1} | ({("a", b"two"): 1} if rewritten else {})
