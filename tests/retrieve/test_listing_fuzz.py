@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ftpretrieve.retrieve.dialects import MAX_SIZE_BYTES
 from ftpretrieve.retrieve.listing import LINE_LIMIT_BYTES, LineSplitter, ListingParser, parse_listing
 from ftpretrieve.retrieve.records import DAY
 from tests import fuzz
@@ -102,6 +103,89 @@ def test_a_banner_is_no_directory(banner: bytes) -> None:
     """One word and a colon above the first row would else put every file into a directory that is not there."""
     (entry,) = parse_listing([banner, b"-rw-r--r--   1 anna     users         123 Nov 19 08:05 a.txt"], NOW)
     assert entry.name == b"a.txt"
+
+
+# --- what is printed is read back -------------------------------------------------------------------------------------
+
+MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+WHO = st.sampled_from(
+    b"anna 0 20 1000 4294967294 www-data jan may dec mar set 12 Sat CET nov.20 a.b@c DOM\\x (?) -".split()
+)
+GROUPS = WHO | st.sampled_from([b"Domain Users", b"staff 20", b"a b c"])
+SIZES = st.sampled_from([0, 7, 20, 123, 1999, 2024, 4096, 2026, 20241120, MAX_SIZE_BYTES]) | st.integers(0, 2**40)
+NAMES = st.binary(min_size=1, max_size=30).filter(lambda name: name not in (b".", b"..")) | st.sampled_from(
+    [
+        b"2024 x",
+        b"08:05 x",
+        b"1 Nov 19 08:05 x",
+        b"12 Nov 20 2024 x",
+        b" x",
+        b"x ",
+        b"a -> b",
+        b"2026-11-19 08:05 x",
+        b"PM",
+    ]
+)
+
+
+@st.composite
+def dates(draw: st.DrawFn) -> tuple[bytes, int, int]:
+    """Draw (as `ls` prints it in the C locale, stamp, precision) of a date up to ten years old."""
+    stamp = round(NOW.timestamp()) - draw(st.integers(0, 3650 * DAY))
+    when = datetime.fromtimestamp(stamp, UTC)
+    if (NOW - when).days < 180:
+        return b"%s %2d %02d:%02d" % (MONTHS[when.month - 1], when.day, when.hour, when.minute), stamp - stamp % 60, 60
+    return b"%s %2d  %04d" % (MONTHS[when.month - 1], when.day, when.year), stamp - stamp % DAY, DAY
+
+
+@given(
+    st.sampled_from([b"", b"+", b".", b"@"]), st.booleans(), st.integers(0, 99999), WHO, GROUPS, SIZES, dates(), NAMES
+)
+def test_what_ls_prints_is_read_back(
+    mark: bytes,
+    padded: bool,
+    links: int,
+    owner: bytes,
+    group: bytes,
+    size: int,
+    date: tuple[bytes, int, int],
+    name: bytes,
+) -> None:
+    """Whatever the owner and the group are called, how large the file is, and what its name looks like."""
+    text, stamp, precision = date
+    columns = b"%3d %-8s %-8s %8d" if padded else b"%d %s %s %d"
+    row = b"-rw-r--r--%s %s %s %s" % (mark, columns % (links, owner, group, size), text, name)
+    (entry,) = ListingParser(NOW).feed([row])
+    assert (entry.name, entry.size, entry.stamp, entry.precision) == (name, size, stamp, precision)
+
+
+@given(
+    st.none() | SIZES, st.sampled_from([b"%m-%d-%y  %I:%M%p", b"%m-%d-%Y  %I:%M%p", b"%m-%d-%Y  %H:%M"]), NAMES, dates()
+)
+def test_what_iis_prints_is_read_back(
+    size: int | None, style: bytes, name: bytes, date: tuple[bytes, int, int]
+) -> None:
+    stamp = date[1]
+    when = datetime.fromtimestamp(stamp, UTC).strftime(style.decode()).encode()
+    row = when + (b"       <DIR>          " if size is None else b" %20d " % size) + name
+    (entry,) = ListingParser(NOW).feed([row])
+    assert (entry.name, entry.size, entry.stamp) == (name, size, stamp)
+
+
+@given(
+    st.permutations(range(4)),
+    SIZES,
+    NAMES,
+    dates(),
+    st.sampled_from([b"", b"UNIX.groupname=domain users;", b"x.y=a b;"]),
+)
+def test_what_mlsd_prints_is_read_back(
+    order: list[int], size: int, name: bytes, date: tuple[bytes, int, int], more: bytes
+) -> None:
+    modify = datetime.fromtimestamp(date[1], UTC).strftime("%Y%m%d%H%M%S").encode()
+    facts = [b"type=file;", b"size=%d;" % size, b"modify=%s;" % modify, b"unique=1;" + more]
+    (entry,) = ListingParser(NOW).feed([b"".join(facts[place] for place in order) + b" " + name])
+    assert (entry.name, entry.size, entry.stamp) == (name, size, date[1])
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------
