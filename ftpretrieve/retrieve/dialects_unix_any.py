@@ -55,6 +55,7 @@ SIZE = re.compile(
 OVERFLOWN = re.compile(rb"[^\d]{8,40}(\d{1,19})")
 """A group longer than its column, and the size that follows it at once."""
 
+BARE_KIND = re.compile(rb"[-dl](?:[^A-Za-z].{0,40})?", re.DOTALL)
 YEAR_FIRST = re.compile(rb"\d{4}([-.])\d\d\1\d\d")
 DATELESS = re.compile(MODE.pattern + rb" +\d+ +[^ ]+ +[^ ]+ +(\d+) ([^ ]+)")
 UNKNOWN = re.compile(rb" *([-dlbcps?])\?{9} +\?(?: +\?){3,4} +(.+)", re.DOTALL)
@@ -173,18 +174,29 @@ def _not_asked(line: bytes) -> Parsed:
 
 
 def read_bare(line: bytes, page: Page) -> Parsed:
-    """Read `1 owner group 4096 Nov 20 20:14 name`: a line of `ls -l` whose mode is missing or no mode."""
+    """Read a line of `ls -l` whose mode is missing or no mode, from size and date on.
+
+    Two kinds are beyond doubt: `1 owner group 4096 Nov 20 20:14 name`, with anything in front, and what begins with a
+    kind, `- anything 4096 Nov 20 20:14 name`, which is all that P. Lewis asked servers for in 1994.
+    """
     matches = list(islice(WORD.finditer(line), WORDS))
     words = [match[0] for match in matches]
-    for at in range(4, len(words)):
-        columns = [word.isdigit() for word in words[at - 4 : at]]
-        when = read_when(words, at, page.dates) if columns == [True, False, False, True] else None
+    kind = KINDS.get(line[:1]) if words and BARE_KIND.fullmatch(words[0]) else None
+    for at in range(2 if kind else 4, len(words)):
+        if not words[at - 1].isdigit() or (kind is None and not _are_columns(words[at - 4 : at])):
+            continue
+        when = read_when(words, at, page.dates)
         if when is not None:
-            kind = DIR if line.endswith(b"/") else FILE
-            name = cut_name(line[matches[at + when.words - 1].end() + 1 :], kind, None, False)
-            size = size_before(words, at)
+            size = size_of(words[at - 1])
+            kind = kind or (DIR if line.endswith(b"/") else FILE)
+            name = cut_name(line[matches[at + when.words - 1].end() + 1 :], kind, size, False)
             return SKIP if name in SELF_AND_PARENT else RemoteFile(name, kind, size, *when[1:])
     return None
+
+
+def _are_columns(words: Sequence[bytes]) -> bool:
+    """Say whether these are links, owner, group and size."""
+    return [word.isdigit() for word in words] == [True, False, False, True]
 
 
 ANY_UNIX = Dialect("Unix, any shape", "ls of many systems, options and languages", read_any_unix)

@@ -7,7 +7,7 @@ import pytest
 
 from ftpretrieve.retrieve.listing import ListingParser
 from ftpretrieve.retrieve.records import MINUTE, SECOND, Clock
-from tests.retrieve.listing_checks import DIR, FILE, NOW, OLD, OTHER, RECENT, Fields, fields, read, secs
+from tests.retrieve.listing_checks import DIR, FILE, LINK, NOW, OLD, OTHER, RECENT, Fields, fields, read, secs
 
 SECONDS = (secs(2024, 11, 20, 20, 14, 12), SECOND)
 MINUTES = (secs(2024, 11, 20, 20, 14), MINUTE)
@@ -41,6 +41,10 @@ COLUMNS: dict[str, tuple[bytes, Fields]] = {
     "gnu-may-not-ask": (b"-????????? ? ?    ?       ?            ? x y", (b"x y", FILE, None, None, 0)),
     "gnu-may-not-ask-dir": (b"d????????? ? ?    ?       ?            ? x", (b"x", DIR, None, None, 0)),
     "permissions-left-out": (b"  1 anna  users  4096 Nov 20 20:14 x", (b"x", FILE, 4096, *RECENT)),
+    "lewis-file": (b"- whatever they like 4096 Nov 20 20:14 x y", (b"x y", FILE, 4096, *RECENT)),
+    "lewis-directory": (b"d (rights) 0 Nov 20  2024 x", (b"x", DIR, 0, *OLD)),
+    "lewis-link": (b"l  1  3 Nov 20 20:14 x -> y z", (b"x", LINK, 3, *RECENT)),
+    "permissions-left-out-of-a-directory": (b"  1 anna  users  512 Nov 20 20:14 x/", (b"x", DIR, 512, *RECENT)),
     "permissions-are-something-else": (b"[RW] ok 1 anna users 4096 Nov 20 20:14 x", (b"x", FILE, 4096, *RECENT)),
 }
 MODES: dict[str, tuple[bytes, Fields]] = {
