@@ -159,6 +159,21 @@ def test_what_ls_prints_is_read_back(
     assert (entry.name, entry.size, entry.stamp, entry.precision) == (name, size, stamp, precision)
 
 
+@pytest.mark.parametrize(
+    ("row", "name", "size"),
+    [
+        (b"-rw-r--r-- 1 jan 20 2024 Nov 19 08:05 x", b"x", 2024),  # a user called like a month
+        (b"-rw-r--r-- 1 jan 20 2024 May 24  2026 x", b"x", 2024),
+        (b"-rw-r--r-- 1 anna users 7 May 24  2026 20:14 x", b"20:14 x", 7),  # a name that begins with a time
+        (b"-rw-r--r-- 1 anna users 7 May 24 2026 20:14 x", b"x", 7),  # and a server that prints both
+        (b"-rw-r--r-- 1 7 May 24  2026 x", b"x", 7),
+    ],
+)
+def test_the_date_stands_right_behind_the_size(row: bytes, name: bytes, size: int) -> None:
+    (entry,) = ListingParser(NOW).feed([row])
+    assert (entry.name, entry.size) == (name, size)
+
+
 @given(
     st.none() | SIZES, st.sampled_from([b"%m-%d-%y  %I:%M%p", b"%m-%d-%Y  %I:%M%p", b"%m-%d-%Y  %H:%M"]), NAMES, dates()
 )
