@@ -124,8 +124,13 @@ def wget(job: Job) -> bool:
 
 def curl(job: Job) -> bool:
     """List the names, and fetch what is not there file by file, as scripts around curl do."""
-    limits = [f"--connect-timeout={SILENCE_SECS}", f"--speed-time={SILENCE_SECS}", "--speed-limit=1", "--retry=1"]
-    common = ["curl", "-sS", *(part for limit in limits for part in limit.split("="))]
+    limits = {
+        "connect-timeout": SILENCE_SECS,
+        "speed-time": SILENCE_SECS,
+        "speed-limit": 1,
+        "max-time": SESSION_SECS // 2,
+    }
+    common = ["curl", "-sS", *(part for name, value in limits.items() for part in (f"--{name}", str(value)))]
     complained, said = job.run(*common, "--list-only", job.url)
     for name in said.splitlines():
         if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
@@ -141,7 +146,7 @@ def rclone(job: Job) -> bool:
     server = job.server
     _, obscured = job.run("rclone", "obscure", server.password)
     options = {"host": server.host, "port": server.port, "user": server.user, "pass": obscured.decode().strip()}
-    limits = [f"--contimeout={SILENCE_SECS}s", f"--timeout={SILENCE_SECS}s", "--retries=2", "--low-level-retries=2"]
+    limits = [f"--contimeout={SILENCE_SECS}s", f"--timeout={SILENCE_SECS}s", "--retries=1", "--low-level-retries=2"]
     argv = [f"--ftp-{name}={value}" for name, value in options.items()]
     return job.run("rclone", "copy", "--config=", "--max-depth=1", *limits, *argv, ":ftp:in", str(job.place))[0]
 
@@ -231,7 +236,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], metavar="GROUP|FAULT[@first|@N]", help="may be repeated")
     parser.add_argument("--clients", default=",".join(CLIENTS), help="of which those installed (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="an object a line")
-    parser.add_argument("--limit", type=float, default=20.0, metavar="SECS", help="of one cell (default: %(default)s)")
+    parser.add_argument("--limit", type=float, default=30.0, metavar="SECS", help="of one cell (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=4, help="cells at a time (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="print the faults, and do nothing")
     return parser.parse_args()

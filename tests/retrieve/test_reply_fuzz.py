@@ -73,7 +73,7 @@ def fuzzed(changes: dict[int, Change]) -> Fault:
     return Fault("fuzz", "replies with anything", packets=packets)
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(changes=st.dictionaries(st.integers(0, REPLIES), CHANGES, min_size=1, max_size=4), mlsd=st.booleans())
 @example(changes={0: lambda reply: [b"\xff" * 2000]}, mlsd=True)
 @example(changes={6: lambda reply: [b"227 (1,2,3,4,5,6,7,8,9)\r\n"]}, mlsd=True)
