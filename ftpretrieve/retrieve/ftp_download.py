@@ -170,7 +170,7 @@ class Download:
         except OSError as error:
             self.broken = True
             silent = isinstance(error, TimeoutError)
-            if silent and self._received == self._size and not self._sockets.over:
+            if silent and self._received == self._size and self._control.tls is None and not self._sockets.over:
                 self._silent = True
                 return 0
             return self._ended() or self._failed("no data in time" if silent else str(error))
