@@ -30,6 +30,16 @@ def test_unreadable_lines_are_counted_and_the_first_three_kept_short() -> None:
     assert parser.examples == [b"one", b"two", b"y" * 200]
 
 
+def test_entry_that_never_goes_on_is_unreadable() -> None:
+    """The beginning of an entry counts when its next line does not come, or is another one's."""
+    begin, row = b"A_NAME_TOO_LONG_FOR_ITS_COLUMN.TXT;1", b"-rw-r--r-- 1 a b 7 Nov 20 22:37 x"
+    header = b"Directory DISK:[PUB]"
+    at_end, between = ListingParser(NOW, mlsd=False), ListingParser(NOW, mlsd=False)
+    assert at_end.feed([header, begin]) == []
+    assert [entry.name for entry in between.feed([header, begin, row])] == [b"x"]
+    assert (at_end.unreadable, at_end.examples) == (between.unreadable, between.examples) == (1, [begin])
+
+
 def test_dialects_may_change_within_a_listing() -> None:
     """Each line is read by whoever can, in the order of the listing, wherever the chunks end."""
     lines = [
