@@ -21,7 +21,6 @@ class TlsServer(FaultServer):
     """See the module. Data connections must be protected and go on with a session that the server knows.
 
     `ends_raggedly`: connections for data are closed without close_notify. `stalls_data`: no handshake on them.
-    `single_use`: a session is known once only, under TLS 1.3. `reused` tells of each data connection.
     """
 
     def __init__(
@@ -30,17 +29,13 @@ class TlsServer(FaultServer):
         identity: Identity,
         *,
         implicit: bool = False,
-        single_use: bool = False,
         **options: Any,
     ) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(identity.certificate, identity.key)
         self.context.sslsocket_class = _Notifying
-        if single_use:
-            self.context.options |= ssl.OP_NO_TICKET
         self.implicit = implicit
         self.ends_raggedly = self.stalls_data = False
-        self.reused: list[bool] = []
         super().__init__(files, **options)
 
     def _serve(self, sock: socket.socket, number: int) -> None:
@@ -83,7 +78,6 @@ class TlsConversation(Conversation):
         assert isinstance(wrapped, _Notifying)
         wrapped.notifies = not self.server.ends_raggedly
         self.server.sockets.append(wrapped)
-        self.server.reused.append(bool(wrapped.session_reused))
         if not wrapped.session_reused:
             wrapped.close()
             self.reply("522 session reuse required")

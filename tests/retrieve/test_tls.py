@@ -4,7 +4,9 @@ import hashlib
 import os
 import random
 import re
+import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -25,7 +27,7 @@ from ftpretrieve.retrieve.ftp import FtpRemote
 from ftpretrieve.retrieve.ftp_control import Account, Control
 from ftpretrieve.retrieve.ftp_data import Network
 from ftpretrieve.retrieve.ftp_sockets import Sockets
-from ftpretrieve.retrieve.ftp_tls import make_context
+from ftpretrieve.retrieve.ftp_tls import Tls, make_context
 from ftpretrieve.retrieve.records import Failed, Wanted
 from ftpretrieve.retrieve.remote import Remote
 from ftpretrieve.retrieve.session import Sessions
@@ -488,28 +490,50 @@ def test_what_was_cut_is_never_taken_for_the_end(
 
 
 @pytest.mark.parametrize("implicit", [False, True], ids=["explicit", "implicit"])
-def test_a_session_that_is_known_only_once_is_used_once(
-    implicit: bool, authority: Authority, identity: Identity, tmp_path: Path
-) -> None:
-    """Each data connection has the newest ticket: that of the one before."""
+def test_a_ticket_is_used_once(implicit: bool, authority: Authority, identity: Identity, tmp_path: Path) -> None:
+    """Some servers forget each after its use: every data connection has the newest, that of the one before."""
     files = {b"%02d" % number: (b"x" * number, "20260102030405") for number in range(20)}
     mailbox = make_mailbox(tmp_path)
-    with TlsServer(files, identity, implicit=implicit, single_use=True) as server:
-        result = poll_ftp(mailbox, server, account=account(server, authority), connections=2)
-        assert (result.error, result.delivered) == (None, 20)
-        assert server.reused == [True] * len(server.reused)
-        assert len(server.reused) > 20
+    used: list[bytes] = []
+    with TlsServer(files, identity, implicit=implicit) as server:
+        how = account(server, authority)
+        wrap = how.tls.wrap_socket
+
+        def recorded(sock: socket.socket, session: ssl.SSLSession | None, **options: Any) -> ssl.SSLSocket:
+            if session is not None:
+                used.append(session.id)
+            return wrap(sock, session=session, **options)
+
+        how.tls.wrap_socket = recorded
+        result = poll_ftp(mailbox, server, account=how, connections=2)
+    assert (result.error, result.delivered) == (None, 20)
+    assert len(used) > 20
+    assert len(set(used)) == len(used)
     mailbox.journal.close()
 
 
+def test_a_ticket_that_lies_unread_is_nothing_that_the_server_said(authority: Authority, identity: Identity) -> None:
+    """There is something to read then, and no reason to give the connection up."""
+    with TlsServer(FILES, identity, implicit=True) as server:
+        speak = threading.Event()
+        server.scripts["GREETING"] = lambda conversation, _: (speak.wait(5), conversation.reply("220 hi"))[1]
+        sockets = Sockets(Deadline(20))
+        tls = Tls(account(server, authority).tls, "localhost", sockets)
+        sock = tls.wrap_control(sockets.dial("localhost", server.port, 5))
+        assert select.select([sock], [], [], 5)[0], "no ticket came"
+        assert tls.is_quiet
+        speak.set()
+        assert select.select([sock], [], [], 5)[0]
+        assert not tls.is_quiet
+        sockets.close(sock)
+
+
 def test_a_connection_is_kept_while_the_server_is_quiet(authority: Authority, identity: Identity) -> None:
-    """Tickets that lie unread on it are nothing that the server said; 421 is."""
+    """And given up when it says goodbye by itself."""
     with TlsServer(FILES, identity) as server:
         control = Control(account(server, authority), Sockets(Deadline(20)))
         control.open()
         assert not control.is_stale
-        assert control.voidcmd("NOOP").startswith("200")
-        server.scripts["NOOP"] = says("200 ok\r\n421 bye")
         talk: list[Conversation] = []
         server.scripts["SITE"] = lambda conversation, _: (talk.append(conversation), conversation.reply("200 ok"))[-1]
         control.voidcmd("SITE")
@@ -566,6 +590,26 @@ def test_a_handshake_that_stalls_costs_one_session(
         server.heal()
         server.stalls_data = False
         assert poll_ftp(mailbox, server, account=how).delivered == 2
+    mailbox.journal.close()
+
+
+@pytest.mark.parametrize("where", ["handshake", "data-handshake", "data"])
+def test_a_stop_wakes_what_waits_in_tls(where: str, authority: Authority, identity: Identity, tmp_path: Path) -> None:
+    """Long before its limit."""
+    mailbox = make_mailbox(tmp_path)
+    with TlsServer(FILES, identity) as server:
+        how = account(server, authority)
+        if where == "handshake":
+            server.scripts["AUTH"] = stall
+        server.stalls_data = where == "data-handshake"
+        server.fault = "retr-mid-data" if where == "data" else None
+        timer = threading.Timer(0.3, mailbox.stop.set)
+        timer.start()
+        started = time.monotonic()
+        result = poll_ftp(mailbox, server, 60.0, account=how)
+        assert time.monotonic() - started < 5
+        assert isinstance(result.error, SessionExpired)
+        timer.join()
     mailbox.journal.close()
 
 
