@@ -1,5 +1,6 @@
 """Data connections through what lies between: NATs, firewalls, IPv6, idle limits, and servers that garble addresses."""
 
+import logging
 import os
 import re
 import socket
@@ -16,9 +17,11 @@ import pytest
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteUnavailable, SessionExpired
 from ftpretrieve.retrieve import ftp_data
+from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.ftp_control import Account
 from ftpretrieve.retrieve.ftp_data import Network, parse_epsv, parse_pasv
 from ftpretrieve.retrieve.ftp_sockets import KEEP_ALIVE, Sockets
+from ftpretrieve.retrieve.session import Sessions, make_network
 from tests.faultserver import Conversation, FaultServer, Script, says
 from tests.mailboxes import digests, make_mailbox, poll_ftp, synced
 from tests.pyftp import PyFtpServer
@@ -366,6 +369,26 @@ def test_ipv6_works_with_vsftpd(network: Network, tmp_path: Path) -> None:
         assert poll_ftp(mailbox, server, network=network).delivered == 10
         assert synced(mailbox) == digests(server.root)
         mailbox.journal.close()
+
+
+def test_the_keys_lead_to_the_session(pyftp: PyFtpServer, tmp_path: Path) -> None:
+    """From a configuration file to the command that the server gets."""
+    first, last = free_range(2)
+    (tmp_path / "password").write_text(pyftp.password)
+    (tmp_path / "a.conf").write_text(
+        f"[remote]\nftp_host = {pyftp.host}\nftp_port = {pyftp.port}\nftp_user = {pyftp.user}\n"
+        "ftp_password = file:password\nftp_passive = no\nftp_rate_limit = 1 KiB\nftp_pasv_address = server\n"
+        f"ftp_active_ports = {first}-{last}\nftp_active_address = 127.0.0.1\n"
+        "[local]\nftp_local_directory = staging\nsync_directory = sync\njournal_file_name = journal.db\n"
+    )
+    (tmp_path / "password").chmod(0o600)
+    conf = AppConf(tmp_path / "a.conf")
+    assert make_network(conf) == Network(False, True, (first, last), "127.0.0.1", 1024)
+    remote = Sessions(logging.getLogger("test.networks")).open(conf, Deadline(10))
+    list(remote.list())
+    remote.close()
+    assert pyftp.commands["PORT"]
+    assert not pyftp.commands["PASV"]
 
 
 # -- connections that end ---------------------------------------------------------------------------------------------
