@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from ftpretrieve.errors import RemoteUnavailable, SessionExpired
+from ftpretrieve.retrieve.decide import same_look
 from ftpretrieve.retrieve.ftp_control import Control, wire_name
 from ftpretrieve.retrieve.ftp_hash import Hashes, Told
 from ftpretrieve.retrieve.ftp_pool import Pool
@@ -36,6 +37,7 @@ class Looker:
         self._pool, self._sockets, self._hashes = pool, sockets, hashes
         self._relist, self._workers_run = relist, workers_run
         self.can_mlst, self.can_ask, self._can_queue = False, True, True
+        self._mlst_proved = False
         self.listing_bytes = 0
         self._links: set[bytes] = set()  # those that lead to files
 
@@ -129,16 +131,22 @@ class Looker:
             return list(control.ask_all(commands, self._can_queue))
 
     def _mlst(self, control: Control, files: Sequence[RemoteFile]) -> Looks:
-        """Look by MLST. What it does not clearly show is sought in a listing, and when that has it, MLST is no good."""
+        """Look by MLST. What it does not clearly show is sought in a listing, and when that has it, MLST is no good.
+
+        Nor is it while it agrees with MLSD about no file and a listing shows one of them unchanged.
+        """
         replies = self._replies(control, [f"MLST {wire_name(file.name)}" for file in files], "MLST")
         seen: dict[bytes, RemoteFile | None] = {}
         for file, reply in zip(files, replies, strict=True):
-            if (entry := mlst_entry(reply, file.name)) is not None:
+            entry = mlst_entry(reply, file.name)
+            if entry is not None:
                 seen[file.name] = entry
-        unclear = [file for file in files if file.name not in seen]
+                self._mlst_proved = self._mlst_proved or same_look(file, entry)
+        unclear = [file for file in files if file.name not in seen] if self._mlst_proved else files
         if unclear:
             listed = self._relist(control, unclear)
-            self.can_mlst = not any(listed.values())
+            shown = [file for file in unclear if _shows(listed, file, exactly=file.name in seen)]
+            self.can_mlst, self._mlst_proved = not shown, True
             seen.update(listed)
         return seen
 
@@ -161,3 +169,9 @@ class Looker:
         commands = [f"{verb} {wire_name(file.name)}" for file in files for verb in ("SIZE", "MDTM")]
         replies = self._replies(control, commands, "SIZE and MDTM")
         return zip(files, replies[::2], replies[1::2], strict=True)
+
+
+def _shows(looks: Looks, file: RemoteFile, *, exactly: bool) -> bool:
+    """Say whether a look has a file at all, or exactly as it was."""
+    entry = looks.get(file.name)
+    return entry is not None and (not exactly or same_look(file, entry))

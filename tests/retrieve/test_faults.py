@@ -28,7 +28,7 @@ WITH_MLSD = {
         list-bare-lf list-no-end list-blank-lines name-dots name-backslash name-encoded name-drive name-pipe
         name-dash name-tilde name-glob name-quote name-blanks name-arrow name-semicolon name-escape
         name-latin-1 name-no-utf-8 name-255 kind-device kind-fifo kind-link kind-itself time-missing mlsd-500
-        mlsd-550 mlsd-nothing mlsd-list mlsd-case mlsd-untyped mlsd-fraction mlst-550 mlst-500 mlst-other
+        mlsd-550 mlsd-nothing mlsd-list mlst-size mlst-time mlsd-case mlsd-untyped mlsd-fraction mlst-550 mlst-500 mlst-other
         mlst-directory mlst-garbage size-lies size-550 size-words mdtm-lies mdtm-550 mdtm-words mdtm-19100
         retr-no-226 drop-control-after clock-hour clock-day clock-zone mlsd-off retr-end-data greeting-120
     """,
@@ -42,7 +42,7 @@ WITH_MLSD = {
     """,
     "changing": """
         size-smaller size-zero size-negative size-huge size-garbage size-missing time-wrong time-future
-        time-1970 time-garbage time-restless mlst-size mlst-time long long-by-much endless ascii
+        time-1970 time-garbage time-restless long long-by-much endless ascii
         noise-in-front grows shrinks rewritten rewritten-before grows-before torn uploading
     """,
     "failed": """
