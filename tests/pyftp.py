@@ -65,7 +65,7 @@ class DosFilesystem(AbstractedFS):
         for name in listing:
             status = os.stat(os.path.join(basedir, name))
             stamp = time.strftime("%m-%d-%y  %I:%M%p", time.gmtime(status.st_mtime))
-            size = "      <DIR>         " if os.path.isdir(os.path.join(basedir, name)) else f"{status.st_size:>20}"
+            size = "       <DIR>         " if os.path.isdir(os.path.join(basedir, name)) else f"{status.st_size:>21}"
             yield f"{stamp}{size} {name}\r\n".encode("utf-8", "surrogateescape")
 
 
