@@ -197,6 +197,8 @@ def _accepted(control: ftplib.FTP, command: str) -> str:
     """Send one command that prepares a data connection and return the answer when that is yes."""
     try:
         reply = control.sendcmd(command)
+        if reply.startswith("226"):  # one more end of the transfer before; no answer to any of these commands
+            reply = control.getresp()
     except (ftplib.error_perm, ftplib.error_temp) as error:
         if str(error).startswith("421"):
             raise
