@@ -12,7 +12,7 @@ Pure: no input or output, no clock, no settings.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from itertools import islice
 
 from ftpretrieve.retrieve.dialects import (
@@ -23,12 +23,13 @@ from ftpretrieve.retrieve.dialects import (
     OTHER,
     SELF_AND_PARENT,
     SKIP,
+    UTC_CLOCK,
     Dialect,
     Page,
     Parsed,
     size_of,
 )
-from ftpretrieve.retrieve.records import DAY, Kind, RemoteFile
+from ftpretrieve.retrieve.records import DAY, SECOND, Kind, RemoteFile
 from ftpretrieve.retrieve.unix_dates import NAMED, NUMBERED, When, read_when
 
 WORDS = 24  # no line has more of them before its name: a group of ten words would still be read
@@ -57,7 +58,7 @@ OVERFLOWN = re.compile(rb"[^\d]{8,40}(\d{1,19})")
 
 BARE_KIND = re.compile(rb"[-dl](?:[^A-Za-z].{0,40})?", re.DOTALL)
 YEAR_FIRST = re.compile(rb"\d{4}([-.])\d\d\1\d\d")
-DATELESS = re.compile(MODE.pattern + rb" +\d+ +[^ ]+ +[^ ]+ +(\d+) ([^ ]+)")
+DATELESS = re.compile(MODE.pattern + rb" +\d+ +[^ ]+ +[^ ]+ +(\d+) (?:(\d{9,10}) (.+)|([^ ]+))", re.DOTALL)
 UNKNOWN = re.compile(rb" *([-dlbcps?])\?{9} +\?(?: +\?){3,4} +(.+)", re.DOTALL)
 
 
@@ -68,30 +69,26 @@ def read_any_unix(line: bytes, page: Page) -> Parsed:
         return _not_asked(line)
     matches = list(islice(WORD.finditer(line, mode.end()), WORDS))
     words = [match[0] for match in matches]
-    found = _place(words, page)
+    apart = {at for at in range(1, len(matches)) if matches[at].start() - matches[at - 1].end() > 1}
+    found = _place(words, apart, page)
     if found is None:
         return _without_date(line)
     at, when = found
     return _entry(line, mode, size_before(words, at), when, matches[at + when.words - 1].end())
 
 
-def _place(words: Sequence[bytes], page: Page) -> tuple[int, When] | None:
+def _place(words: Sequence[bytes], apart: Container[int], page: Page) -> tuple[int, When] | None:
     """Return where the date begins and what it means."""
-    places = range(len(words))
+    # Behind three columns first: the group of an owner called `jan` is no day.
+    behind_size = [at for at in (*range(3, len(words)), *range(1, min(3, len(words)))) if is_size(words[at - 1])]
     # A bare `4096` is a size rather than a year in front of its month.
-    for at in places[1:]:
-        if is_size(words[at - 1]) and (len(words[at]) <= 2 or not words[at].isdigit()):
-            when = read_when(words, at, page.dates, NAMED)
+    no_years = [at for at in behind_size if len(words[at]) <= 2 or not words[at].isdigit()]
+    others = [at for at in range(len(words)) if not is_size(words[at])]
+    for places, shapes in ((no_years, NAMED), (behind_size, NUMBERED), (others, NAMED)):
+        for at in places:
+            when = read_when(words, at, page.dates, shapes, apart)
             if when is not None:
                 return at, when
-    for at in places[1:]:
-        when = read_when(words, at, page.dates, NUMBERED) if is_size(words[at - 1]) else None
-        if when is not None:
-            return at, when
-    for at in places:
-        when = read_when(words, at, page.dates, NAMED) if not is_size(words[at]) else None
-        if when is not None:
-            return at, when
     return None
 
 
@@ -155,13 +152,17 @@ def without_target(text: bytes, size: int | None) -> bytes:
 
 
 def _without_date(line: bytes) -> Parsed:
-    """Read a line that has all the columns but the date; then the name must be one word."""
+    """Read a line that has all the columns, but seconds since 1970 for a date, or none; then the name is one word."""
     match = DATELESS.fullmatch(line)
     if match is None:
         return None
-    kind = KINDS.get(match[1], OTHER)
-    name = cut_name(match[6], kind, None, False)
-    return SKIP if name in SELF_AND_PARENT else RemoteFile(name, kind, size_of(match[5]), None, 0, LOCAL_CLOCK)
+    kind, size = KINDS.get(match[1], OTHER), size_of(match[5])
+    name = cut_name(match[7] or match[8], kind, size, b"x" in match[2])
+    if name in SELF_AND_PARENT:
+        return SKIP
+    if match[6] is None:
+        return RemoteFile(name, kind, size, None, 0, LOCAL_CLOCK)
+    return RemoteFile(name, kind, size, int(match[6]), SECOND, UTC_CLOCK)
 
 
 def _not_asked(line: bytes) -> Parsed:

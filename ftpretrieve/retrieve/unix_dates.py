@@ -18,7 +18,7 @@ Pure: no input or output, no clock (`now` is given), no settings.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ WORD_BYTES = 40  # a longer word is no part of a date
 CACHED_WORDS = 4_096  # the days and minutes of a listing come again and again
 
 WEEKDAYS = frozenset(b"mon tue wed thu fri sat sun".split())
-ZONES = frozenset(b"utc gmt cet cest eet eest wet west msk est edt cst cdt mst mdt pst pdt jst kst".split())
+ZONES = frozenset(b"cet cest eet eest wet west msk est edt cst cdt mst mdt pst pdt jst kst".split())
 
 NUMBERS = re.compile(rb"(\d{1,4})([-/.])(\d{1,2})\2(\d{1,4})([T.]?)(.*)", re.DOTALL)
 TWO_NUMBERS = re.compile(rb"(\d{1,2})(?:([-/])(\d{1,2})|\.(\d{1,2})\.)")
@@ -77,14 +77,21 @@ def _shapes(*whole: str) -> Shapes:
 
 NAMED = _shapes(
     *(order + rest for order in ("md", "dm") for rest in ("t", "s", "y", "yt", "ys", "sy", "swy")),
-    *("ymd", "ymdt", "ymds", "ymdtz", "ymdsz", "ymdu"),
+    *(order + rest for order in ("mdy", "dmy") for rest in ("sz", "sw", "th", "sh")),
+    *("ymd", "ymdt", "ymds", "ymdtz", "ymdsz", "ymdsw", "ymdu"),
 )
 NUMBERED = _shapes("ddt", "dds", "ddy", "ddyt", "ddys", "ydd", "yddt", "ydds", "ymd", "ymdt", "ymds")
-"""`t` is a time without seconds, `s` one with them, `u` one in UTC, `z` an offset, `w` the name of a zone."""
+"""`t`: a time without seconds, `s`: with them, `u`: in UTC, `h`: AM or PM, `z`: an offset, `w`: the name of a zone."""
 
 
-def read_when(tokens: Sequence[bytes], at: int, dates: Dates, shapes: Shapes = NAMED) -> When | None:
-    """Return the longest date that begins with the word at this place and does not reach the end of the line."""
+def read_when(
+    tokens: Sequence[bytes], at: int, dates: Dates, shapes: Shapes = NAMED, apart: Container[int] = ()
+) -> When | None:
+    """Return the longest date that begins with the word at this place and does not reach the end of the line.
+
+    `apart` are the places before which there are two blanks: as `ls` puts them before a year that stands in the column
+    of the time, so that no time can follow.
+    """
     letters, found = "", None
     pieces: list[Piece] = []
     start = at + (tokens[at].rstrip(b",.").lower() in WEEKDAYS)
@@ -99,17 +106,19 @@ def read_when(tokens: Sequence[bytes], at: int, dates: Dates, shapes: Shapes = N
             when = _when(pieces, dates)
             if when is not None:
                 found = when._replace(words=place + 1 - at)
+        if letters in ("mdy", "dmy") and place in apart:
+            break
     return found
 
 
 @lru_cache(CACHED_WORDS)
 def _pieces(word: bytes, wanted: frozenset[str]) -> tuple[Piece, ...]:
     """Return what a word may be that begins with one of these letters; nothing when it is no part of a date."""
-    if not wanted.isdisjoint("tsuzw"):
-        # A name may begin with `20.14`: only where nothing else can follow is that a time.
-        time = _time(word, also_dots="y" in wanted) or _zone(word)
-        if time is not None:
-            return (time,) if time.letter in wanted else ()
+    # A name may begin with `20.14`: only where nothing else can follow is that a time.
+    piece = _time(word, also_dots="y" in wanted) if not wanted.isdisjoint("tsu") else None
+    piece = piece or (_zone(word) if not wanted.isdisjoint("zw") else None) or (_half(word) if "h" in wanted else None)
+    if piece is not None:
+        return (piece,) if piece.letter in wanted else ()
     if wanted.isdisjoint("ymd"):
         return ()
     if word.isdigit():
@@ -146,12 +155,20 @@ def half_day(secs: int, after_noon: bool) -> int:
     return secs % (DAY // 2) + (DAY // 2 if after_noon else 0)
 
 
+def _half(word: bytes) -> Piece | None:
+    """Read the `PM` that stands by itself."""
+    half = halves().get(word.lower()) if len(word) > 1 else None
+    return None if half is None else Piece("h", half)
+
+
 def _zone(word: bytes) -> Piece | None:
-    """Read `+0100` and `CET`: an offset can be taken into account, a name says too little."""
+    """Read `+0100`, `UTC` and `CET`: an offset can be taken into account, other names say too little."""
     match = ZONE.fullmatch(word)
     if match is not None:
         secs = int(match[2]) * 3600 + int(match[3]) * 60
         return Piece("z", -secs if match[1] == b"-" else secs)
+    if word in (b"UTC", b"GMT"):
+        return Piece("z", 0)
     return Piece("w", 0) if word.lower() in ZONES else None
 
 
@@ -167,11 +184,18 @@ def _day_of_numbers(word: bytes) -> list[Piece]:
     first, dot, second, third, end, rest = match.groups()
     if len(first) == 4 and len(third) <= 2:
         day = [Piece("y", int(first)), Piece("m", int(second)), Piece("d", int(third))]
-        time = _time(rest, False) if end == b"T" else None
-        return [*day, time] if time is not None else [] if rest else day
+        time = _iso_time(rest) if end == b"T" else []
+        return [] if rest and not time else day + time
     if rest or len(first) > 2 or len(third) not in (2, 4):
         return []
     return [*_month_and_day(int(first), int(second), dot == b"."), Piece("y", _year(third))]
+
+
+def _iso_time(text: bytes) -> list[Piece]:
+    """Read what stands behind the `T` of ISO 8601: `20:14:12Z`, `20:14:12.123+01:00`."""
+    zone = _zone(text[-6:]) or _zone(text[-5:])
+    time = _time(text[: -6 if text[-3:-2] == b":" else -5] if zone else text, also_dots=False)
+    return [] if time is None else [time, zone] if zone else [time]
 
 
 def _month_and_day(first: int, second: int, dotted: bool) -> list[Piece]:
@@ -226,9 +250,10 @@ def _when(pieces: Sequence[Piece], dates: Dates) -> When | None:
         return When(0, None, 0, Clock.LOCAL) if 1 <= month <= 12 and 1 <= day <= 31 else None
     if time is None:
         return When(0, secs, DAY, Clock.LOCAL)
+    secs += half_day(time.value, values["h"] == 1) if "h" in values else time.value
     if time.letter == "u" or "z" in values:
-        return When(0, secs + time.value - values.get("z", 0), time.precision, Clock.UTC)
-    return When(0, secs + time.value, time.precision, Clock.LOCAL)
+        return When(0, secs - values.get("z", 0), time.precision, Clock.UTC)
+    return When(0, secs, time.precision, Clock.LOCAL)
 
 
 @lru_cache(CACHED_WORDS)

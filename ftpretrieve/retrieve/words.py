@@ -59,6 +59,7 @@ MONTHS = (
     (WESTERN, "janúar febrúar mars apríl maí júní júlí ágúst september október nóvember desember"),  # Icelandic
     (WESTERN, "jan feb mar apr maí jún júl ágú sep okt nóv des"),
     (WESTERN, "tammikuu helmikuu maaliskuu huhtikuu toukokuu kesäkuu heinäkuu elokuu syyskuu lokakuu marraskuu joulukuu"),
+    (WESTERN, "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta"),
     (WESTERN, "tammi helmi maalis huhti touko kesä heinä elo syys loka marras joulu"),  # Finnish
     (WESTERN, "gener febrer març abril maig juny juliol agost setembre octubre novembre desembre"),  # Catalan
     (WESTERN, "gen febr març abr maig juny jul ag set oct nov des"),
@@ -78,6 +79,7 @@ MONTHS = (
     (CENTRAL, "led úno bře dub kvě čen čec srp zář říj lis pro"),
     (CENTRAL, "led úno bře dub kvě čer čvc srp zář říj lis pro"),
     (CENTRAL, "január február marec apríl máj jún júl august september október november december"),  # Slovak
+    (CENTRAL, "januára februára marca apríla mája júna júla augusta septembra októbra novembra decembra"),
     (CENTRAL, "jan feb mar apr máj jún júl aug sep okt nov dec"),
     (CENTRAL, "január február március április május június július augusztus szeptember október november december"),
     (CENTRAL, "jan febr márc ápr máj jún júl aug szept okt nov dec"),  # Hungarian

@@ -117,11 +117,20 @@ DATES: dict[str, tuple[bytes, tuple[int | None, int]]] = {
     "time-with-h": (b"20 nov 20h14 ", RECENT),
     "short-minutes": (b"Nov 20 20:4 ", (secs(2026, 11, 20, 20, 4), MINUTE)),
     "half-day": (b"Nov 20 08:14PM ", RECENT),
+    "weekday-without-time": (b"Wed Nov 20 2024 ", OLD),
+    "year-and-half-day": (b"Nov 20 2024 08:14 PM ", MINUTES),
+    "us-numbers-half-day": (b"11/20/2024 08:14 PM ", MINUTES),
+    "zone-that-says-too-little": (b"2024-11-20 20:14:12 CET ", SECONDS),
     "no-such-day": (b"30 Feb 2024 ", (None, 0)),
 }
 INTO_UTC = {
     "full-iso": b"2024-11-20 21:14:12.000000000 +0100 ",
     "full-iso-west": b"2024-11-20 14:44:12.999999999 -0530 ",
+    "full-iso-named": b"2024-11-20 20:14:12 UTC ",
+    "mail-date": b"Wed, 20 Nov 2024 20:14:12 GMT ",
+    "mail-date-east": b"Wed, 20 Nov 2024 21:14:12 +0100 ",
+    "gnu-seconds-since-1970": b"1732133652 ",
+    "iso-8601-east": b"2024-11-20T21:14:12.123+01:00 ",
     "iso-8601": b"2024-11-20T20:14:12Z ",
 }
 
