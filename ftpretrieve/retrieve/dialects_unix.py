@@ -23,24 +23,25 @@ from ftpretrieve.retrieve.dialects_unix_any import cut_name, grouped
 from ftpretrieve.retrieve.records import DAY, MINUTE, RemoteFile
 from ftpretrieve.retrieve.words import totals
 
-SHAPE = (
+UNIX_LINE = re.compile(
     rb"([-dlbcpsDnP?])[-A-Za-z]{9}[+@.]?+ ++"
-    rb"(?:[^ ]++ ++){%b}?"  # links, owner, group: each may be missing, or have blanks
+    rb"(?:[^ ]++ ++){2,4}?"  # links, owner and group, which may be missing or have blanks
     rb"(-?[\d,]++) ++"  # of a device its numbers, as `8, 0` or `8,0`
     rb"([A-Za-z\x80-\xff]{2,24}+\.? {1,4}+\d{1,2}+) {1,4}+"  # what is no month ends in read_any_unix
     # `ls` puts two blanks before a year, and never a time behind it: that begins the name.
     rb"(\d{1,2}:\d\d|(?<=  )\d{4}|\d{4}(?! \d\d?:\d\d )) (?:(?<=\d \d{4} ) )?"
-    rb"(.+)"  # one blank was before it: further ones are its own
+    rb"(.+)",  # one blank was before it: further ones are its own
+    re.DOTALL,
 )
-# Two columns at least are tried first: else an owner called `jan` with the group 20 would be a date.
-UNIX_LINE, SHORT_LINE = (re.compile(SHAPE % columns, re.DOTALL) for columns in (b"2,", b"0,1"))
+# Of fewer columns `jan 20 4096` could be a date: an owner, a group and a size. With more of them it may be the date of
+# another shape, and this one in the name. Both are left to read_any_unix.
 MARKS = (b"/", b"*", b"@")  # of ls -F
 UNIX_KINDS = {b"-": FILE, b"d": DIR, b"l": LINK}
 
 
 def _unix(line: bytes, page: Page) -> Parsed:
     """Read `-rw-r--r--    1 1000     1000         4096 Nov 20 20:14 name` and `Nov 20  2011`."""
-    match = UNIX_LINE.fullmatch(line) or SHORT_LINE.fullmatch(line)
+    match = UNIX_LINE.fullmatch(line)
     if match is None:
         return None
     letter, size_text, day_text, clock, name = match.groups()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ftpretrieve.retrieve.dialects import MAX_SIZE_BYTES
 from ftpretrieve.retrieve.listing import LINE_LIMIT_BYTES, LineSplitter, ListingParser, parse_listing
-from ftpretrieve.retrieve.records import DAY
+from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND
 from tests import fuzz
 from tests.fuzz import check
 from tests.retrieve.listing_rows import OTHERS, ROWS, SELF_DESCRIBING
@@ -157,6 +157,37 @@ def test_what_ls_prints_is_read_back(
     row = b"-rw-r--r--%s %s %s %s" % (mark, columns % (links, owner, group, size), text, name)
     (entry,) = ListingParser(NOW).feed([row])
     assert (entry.name, entry.size, entry.stamp, entry.precision) == (name, size, stamp, precision)
+
+
+GERMAN = ["Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]
+RUSSIAN = ["янв", "фев", "мар", "апр", "май", "июн", "июл", "авг", "сен", "окт", "ноя", "дек"]
+POLISH = ["sty", "lut", "mar", "kwi", "maj", "cze", "lip", "sie", "wrz", "paź", "lis", "gru"]
+STYLES = {
+    "long-iso": ("{0:%Y-%m-%d %H:%M}", MINUTE, "utf-8", ()),
+    "full-iso": ("{0:%Y-%m-%d %H:%M:%S}.123456789 +0000", SECOND, "utf-8", ()),
+    "BSD ls -lT": ("{0:%b} {0.day:2d} {0:%H:%M:%S %Y}", SECOND, "utf-8", ()),
+    "German": ("{0.day:2d}. {1} {0:%H:%M}", MINUTE, "latin-1", GERMAN),
+    "Russian": ("{0.day:2d} {1} {0:%H:%M}", MINUTE, "koi8-r", RUSSIAN),
+    "Polish, old": ("{0.day:2d} {1}  {0:%Y}", DAY, "iso8859-2", POLISH),
+    "Japanese": ("{0.month}月 {0.day:2d} {0:%H:%M}", MINUTE, "shift_jis", ()),
+    "Chinese, old": ("{0.month:2d}月 {0.day:2d}  {0:%Y}", DAY, "gbk", ()),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+@given(st.booleans(), WHO, GROUPS, SIZES, st.integers(0, 170 * DAY), NAMES.filter(lambda name: name.strip(b" \t")))
+def test_what_ls_prints_elsewhere_is_read_back(
+    style: str, padded: bool, owner: bytes, group: bytes, size: int, age_secs: int, name: bytes
+) -> None:
+    """Months are owners in other languages, and sizes years."""
+    text, precision, encoding, months = STYLES[style]
+    stamp = round(NOW.timestamp()) - age_secs
+    when = datetime.fromtimestamp(stamp, UTC)
+    date = text.format(when, months[when.month - 1] if months else "").encode(encoding)
+    columns = b"%3d %-8s %-8s %8d" if padded else b"%d %s %s %d"
+    (entry,) = ListingParser(NOW).feed([b"-rw-r--r-- %s %s %s" % (columns % (1, owner, group, size), date, name)])
+    assert (entry.name, entry.size) == (name, size)
+    assert (entry.stamp, entry.precision) == (stamp - stamp % precision, precision)
 
 
 @pytest.mark.parametrize(
