@@ -14,7 +14,8 @@ import os
 from collections.abc import Iterable, Sequence
 
 from ftpretrieve.errors import ConfigError
-from ftpretrieve.retrieve.journal_file import JournalFile, from_column, to_column, translated
+from ftpretrieve.retrieve.journal_file import from_column, to_column, translated
+from ftpretrieve.retrieve.journal_listings import Listings
 from ftpretrieve.retrieve.records import (
     UNCHANGED,
     Arrived,
@@ -30,12 +31,6 @@ from ftpretrieve.retrieve.records import (
 KEPT_VERSIONS = 16
 """Versions of one name that stay; older ones could only matter to a server that brings back a very old file."""
 
-PURGE_POLLS = 10
-"""Complete listings a name must be missing from, besides the days, before its rows go."""
-
-PURGE_STEP = 1000
-"""Rows removed at most in one poll, so that a purge never holds up a delivery."""
-
 NAME_CHUNK = 500
 """Names asked for in one query; SQLite allows 32,766 parameters, beyond a few hundred nothing is gained."""
 
@@ -47,10 +42,8 @@ _VERSION_COLUMNS = (
 )
 
 
-class Journal(JournalFile):
+class Journal(Listings):
     """What a poll asks of the journal and notes in it."""
-
-    _directory: str | bytes = ""
 
     def bind(self, host: str, port: int, user: str, *, accept_host: bool = False) -> None:
         """Tie the journal to one account on one server, at first use; later another one is a mistake.
@@ -70,12 +63,6 @@ class Journal(JournalFile):
             self.set_meta("account", present)
 
     # -- a poll: what is known, what is planned -----------------------------------------------------------------
-
-    def begin_poll(self, directory: bytes) -> None:
-        """Choose the remote directory that all following calls speak of and forget what was listed before."""
-        self._directory = to_column(directory)
-        with translated(self.path, "read"):
-            self.db.execute("DELETE FROM temp.listed")
 
     def known(self, names: Sequence[bytes]) -> dict[bytes, list[Version]]:
         """Return what the journal holds of these names, and note that they are listed.
@@ -372,66 +359,6 @@ class Journal(JournalFile):
                 (to_column(sync_path), id),
             ).fetchone()
         return bool(row and row[0] and (lies_there or row[1] == State.STAGED))
-
-    # -- what is gone from the server ---------------------------------------------------------------------------
-
-    def last_poll(self) -> float | None:
-        """Return the wall time of the last poll that ended a listing, or None."""
-        value = self.meta("last_poll")
-        return None if value is None else float(value)
-
-    def last_complete(self) -> float | None:
-        """Return the wall time of the last listing of this directory that was beyond doubt, or None."""
-        value = self.meta(f"complete:{self._directory!r}")
-        return None if value is None else float(value)
-
-    def note_complete(self, now: float) -> None:
-        """Note that a listing of this directory was beyond doubt, and that all it had is known."""
-        with self.transaction():
-            self._set_complete(now)
-
-    def _set_complete(self, now: float) -> None:
-        self.set_meta(f"complete:{self._directory!r}", now)
-
-    def last_listed(self) -> int:
-        """Return how many entries the directory had in its last listing, 0 when there was none."""
-        return int(str(self.meta(f"listed:{self._directory!r}") or 0))
-
-    def end_listing(self, listed: int, now: float, *, absence_counts: bool, purge_before: float | None) -> None:
-        """Close a listing: remember its length, and, only when it is beyond doubt, who is missing from it.
-
-        `purge_before` is the epoch second before which a name must have gone missing to be purged; None: no purge.
-        """
-        mine = "directory = ? AND id {} IN (SELECT id FROM temp.listed)"
-        with self.transaction(doing="close a listing"):
-            self.set_meta(f"listed:{self._directory!r}", listed)
-            self.set_meta("last_poll", now)
-            self.db.execute(
-                f"UPDATE {self.table} SET missing_since = NULL, missing_polls = 0"
-                f" WHERE missing_since IS NOT NULL AND {mine.format('')}",
-                (self._directory,),
-            )
-            if not absence_counts:
-                return
-            self._set_complete(now)
-            self.db.execute(
-                f"UPDATE {self.table} SET missing_since = coalesce(missing_since, ?),"
-                f" missing_polls = missing_polls + 1 WHERE missing_polls < ? AND {mine.format('NOT')}",
-                (now, PURGE_POLLS, self._directory),
-            )
-            # A download whose second look can never come only takes room; if the file is listed again, it is fetched.
-            self.db.execute(
-                f"UPDATE {self.table} SET state = ?, reason = 'gone', staged = NULL"
-                " WHERE state IN ('arrived', 'staged') AND state = 'arrived' AND directory = ? AND missing_polls > 1",
-                (State.VANISHED, self._directory),
-            )
-            if purge_before is not None:
-                self.db.execute(
-                    f"DELETE FROM {self.table} WHERE id IN (SELECT id FROM {self.table} WHERE directory = ?"
-                    " AND missing_since < ? AND missing_polls >= ? AND reported = 1"
-                    " AND state NOT IN ('staged', 'arrived') LIMIT ?)",
-                    (self._directory, purge_before, PURGE_POLLS, PURGE_STEP),
-                )
 
 
 def _version(values: Sequence[object]) -> Version:

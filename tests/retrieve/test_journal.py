@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ftpretrieve.errors import ConfigError, JournalBusy, JournalError
-from ftpretrieve.retrieve.journal import KEPT_VERSIONS, PURGE_POLLS, Journal
+from ftpretrieve.retrieve.journal import KEPT_VERSIONS, Journal
+from ftpretrieve.retrieve.journal_listings import PURGE_POLLS
 from ftpretrieve.retrieve.journal_schema import COLUMNS, SCHEMA
 from ftpretrieve.retrieve.records import (
     Arrived,
