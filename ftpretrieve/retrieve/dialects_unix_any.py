@@ -80,12 +80,15 @@ def read_any_unix(line: bytes, page: Page) -> Parsed:
 def _place(words: Sequence[bytes], apart: Container[int], page: Page) -> tuple[int, When] | None:
     """Return where the date begins and what it means."""
     # Behind three columns first: the group of an owner called `jan` is no day.
-    behind_size = [at for at in (*range(3, len(words)), *range(1, min(3, len(words)))) if is_size(words[at - 1])]
-    # A bare `4096` is a size rather than a year in front of its month.
-    no_years = [at for at in behind_size if len(words[at]) <= 2 or not words[at].isdigit()]
-    others = [at for at in range(len(words)) if not is_size(words[at])]
-    for places, shapes in ((no_years, NAMED), (behind_size, NUMBERED), (others, NAMED)):
-        for at in places:
+    places = (*range(3, len(words)), *range(1, min(3, len(words))))
+    # Nearly always the first of these finds it: each is made when it is needed.
+    for wanted, shapes in (
+        # A bare `4096` is a size rather than a year in front of its month.
+        ((at for at in places if (len(words[at]) <= 2 or not words[at].isdigit()) and is_size(words[at - 1])), NAMED),
+        ((at for at in places if is_size(words[at - 1])), NUMBERED),
+        ((at for at in range(len(words)) if not is_size(words[at])), NAMED),
+    ):
+        for at in wanted:
             when = read_when(words, at, page.dates, shapes, apart)
             if when is not None:
                 return at, when
