@@ -74,6 +74,7 @@ class TlsConversation(Conversation):
         data = super().accept()
         if self.server.stalls_data:
             self.silence()
+        data.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # close_notify waits for no ACK of what was before
         wrapped = self.server.context.wrap_socket(data, server_side=True)
         assert isinstance(wrapped, _Notifying)
         wrapped.notifies = not self.server.ends_raggedly

@@ -727,7 +727,8 @@ def test_the_errors_of_the_manual_are_those_that_are_raised() -> None:
     package = CHECKOUT / "ftpretrieve/retrieve"
     source = "".join((package / name).read_text(encoding="utf-8") for name in ("ftp_tls.py", "ftp_control.py"))
     source = re.sub(r'"\n *f?"', "", source)
-    errors = re.findall(r"^\| `(.*?)` \|", text.partition("### When it does not work")[2], re.MULTILINE)
+    section = text.partition("## FTPS\n")[2].partition("\n## ")[0]
+    errors = re.findall(r"^\| `(.*?)` \|", section, re.MULTILINE)
     assert len(errors) > 5
     for error in errors:
         for part in re.split(r" ?…,? ?| ?\(502|; (?=if)", error):
