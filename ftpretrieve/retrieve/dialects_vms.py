@@ -127,7 +127,7 @@ def _file(name: bytes, day: int | None, time: bytes) -> Parsed:
     if b"]" in name or b">" in name:
         name = name.replace(b">", b"]").rpartition(b"]")[2]
     stem = name.partition(b";")[0]
-    if stem.upper().endswith(b".DIR") and len(stem) > len(b".DIR"):
+    if stem.upper().endswith(b".DIR") and stem[:-4].strip(b"."):
         return entry(stem[:-4], DIR, None, day, time)
     return entry(name, FILE, None, day, time)
 

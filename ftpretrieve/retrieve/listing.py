@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from ftpretrieve.retrieve.dates import Dates
-from ftpretrieve.retrieve.dialects import LOCAL_CLOCK, SKIP, UTC_CLOCK, Page, Parsed, Reader
+from ftpretrieve.retrieve.dialects import LOCAL_CLOCK, SELF_AND_PARENT, SKIP, UTC_CLOCK, Page, Parsed, Reader
 from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD, PLAIN_DIALECTS
 from ftpretrieve.retrieve.records import RemoteFile
 
@@ -101,7 +101,7 @@ class ListingParser:
                     self._first = self._plain[0]
                     self._others.remove(read)
                     self._others.insert(0, read)
-                return found
+                return SKIP if found is not SKIP and found.name in SELF_AND_PARENT else found
         return None
 
     def _count(self, line: bytes) -> None:

@@ -98,6 +98,13 @@ def test_what_scripts_fuzz_runs_bears_anything(target: str, data: bytes) -> None
     fuzz.TARGETS[target](data)
 
 
+@pytest.mark.parametrize(
+    "row", [b"Pseudo Directory ..", b"ANNA1  .  OUTPUT  4 Spool Files", b"..DIR;1  7/9  19-NOV-2026 08:05:01"]
+)
+def test_no_system_lists_the_directory_itself(row: bytes) -> None:
+    assert not [entry for entry in ListingParser(NOW).feed([row]) if entry.name in (b".", b"..")]
+
+
 @pytest.mark.parametrize("banner", [b"Welcome:", b"Files:", b"ls:"])
 def test_a_banner_is_no_directory(banner: bytes) -> None:
     """One word and a colon above the first row would else put every file into a directory that is not there."""
