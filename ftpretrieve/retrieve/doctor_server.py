@@ -205,8 +205,8 @@ def _times(remote: FtpRemote, tally: _Tally) -> Iterator[Finding]:
         yield warn(
             "stamps",
             f"LIST to {_precision(newest)} in the server's local time, and no SIZE and MDTM",
-            "new files are downloaded twice to be sure, and all again when the server's clock changes to or from "
-            "summer time; ask its operator for MLSD",
+            "new files are downloaded twice to be sure, and some once more to compare when the server's clock changes "
+            "to or from summer time; ask its operator for MLSD",
         )
     if newest is not None:
         yield from _clock(newest, exact)
