@@ -27,6 +27,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote_from_bytes
@@ -63,21 +64,29 @@ class Job:
         """Run a command and return whether it complained, and its output. Raises: TimeoutExpired, after killing it."""
         limits = f'ulimit -f {FILE_MIB * 2048}; ulimit -v {MEMORY_MIB * 1024}; exec "$@"'
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("proxy")}
-        process = subprocess.Popen(
-            ["bash", "-c", limits, "bash", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**kept, "HOME": str(self.home), "PYTHONPATH": os.getcwd()},
-            cwd=self.home,
-            start_new_session=True,
-        )
-        try:
-            said, complaints = process.communicate(timeout=max(0.1, self.ends - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            raise
+        with (
+            open(self.home / "stdout", "w+b") as out,
+            open(self.home / "stderr", "w+b") as err,
+        ):  # limited, unlike pipes
+            process = subprocess.Popen(
+                ["bash", "-c", limits, "bash", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={**kept, "HOME": str(self.home), "PYTHONPATH": os.getcwd()},
+                cwd=self.home,
+                start_new_session=True,
+            )
+            try:
+                process.wait(max(0.1, self.ends - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+            out.seek(0)
+            err.seek(0)
+            said, complaints = out.read(), err.read()
         if b"Traceback" in complaints:
             raise RuntimeError(complaints.decode(errors="replace"))
         return process.returncode != 0 or bool(complaints.strip()), said
@@ -133,7 +142,7 @@ def curl(job: Job) -> bool:
     common = ["curl", "-sS", *(part for name, value in limits.items() for part in (f"--{name}", str(value)))]
     complained, said = job.run(*common, "--list-only", job.url)
     for name in said.splitlines():
-        if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
+        if not 0 < len(name) < 256 or b"/" in name or b"\0" in name or name in (b".", b".."):
             continue
         path = os.path.join(bytes(job.place), name)
         if not os.path.lexists(path):
