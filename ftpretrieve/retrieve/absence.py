@@ -32,12 +32,9 @@ def suspicion(listing: Listing, before: int) -> str | None:
     return None
 
 
-def close_listing(mailbox: Mailbox, listing: Listing) -> bool:
-    """Remember a listing's length, tell of a suspect one, and note who is missing from one beyond doubt.
-
-    Return whether it hides files for certain: it was cut, or nothing of it could be read. (One that is only empty or
-    shorter than before may be right, and a line nobody can read among others may be a banner.)
-    """
+def close_listing(mailbox: Mailbox, listing: Listing) -> str | None:
+    """Remember a listing's length, tell of a suspect one and return why it is, and note who is missing from one beyond
+    doubt."""
     now, before = mailbox.now(), mailbox.journal.last_listed()
     suspect = suspicion(listing, before)
     if suspect is not None:
@@ -48,4 +45,12 @@ def close_listing(mailbox: Mailbox, listing: Listing) -> bool:
     sane = is_clock_sane(mailbox)
     purge_before = now - mailbox.rules.keep_days * DAY_SECS if sane else None
     mailbox.journal.end_listing(listing.listed, now, absence_counts=suspect is None, purge_before=purge_before)
+    return suspect
+
+
+def hides_files(listing: Listing, suspect: str | None) -> bool:
+    """Say whether a listing hides files for certain: it was cut, or nothing of it could be read.
+
+    One that is only empty or shorter than before may be right, and a line nobody can read among others may be a banner.
+    """
     return suspect == "truncated" or (suspect == "unreadable" and not listing.listed)

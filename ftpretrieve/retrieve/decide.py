@@ -16,11 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from ftpretrieve.retrieve.records import (
     FINISHED,
     SECOND,
+    UNCHANGED,
     Candidate,
     Clock,
     Kind,
     Plan,
     RemoteFile,
+    Restamp,
     State,
     Version,
 )
@@ -245,31 +247,80 @@ def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: 
     for row in versions:
         if row.state is State.STAGED:
             plan.skip("waiting-to-be-published", file.name)
+            plan.unsettled = plan.unsettled or not same_version(file, row)
             return
         if version is None and same_version(file, row):
             version = row
-    if version is not None and version.state in FINISHED:
-        # What arrived of another version is of no use any more: this one is what the server has now.
-        plan.outdated.extend(row for row in versions if row.state is State.ARRIVED)
-        if version.recheck and file.name not in plan.names:
-            plan.names.add(file.name)
-            plan.recheck.append(Candidate(file, version, True, tuple(versions)))
-        plan.skip("known", file.name)
+    newest = next((row for row in versions if row.state in FINISHED), None)
+    if version is not None and version.state in FINISHED and not _may_be_newest(file, version, newest):
+        _note_known(file, version, versions, plan)
+        if version is not newest:
+            plan.returned.append(version.id)
         return
     if file.name in plan.names:
         plan.skip("listed-twice", file.name)
         return
     # At most one row of a name is unfinished; a version that replaces it before it was delivered takes it over.
-    opened = version or next((row for row in versions if row.state not in FINISHED), None)
-    doubts = tuple(row for row in versions if row.state in FINISHED and is_doubtful(file, row))
-    candidate = Candidate(file, opened, version is not None, tuple(versions), doubts)
-    if version is not None and version.state is State.ARRIVED:
+    unfinished = [row for row in versions if row.state not in FINISHED]
+    same = next((row for row in unfinished if same_version(file, row)), None)
+    opened = same or next(iter(unfinished), None)
+    candidate = Candidate(file, opened, same is not None, tuple(versions), doubts := _doubts(file, versions, newest))
+    if same is not None and same.state is State.ARRIVED:
         plan.names.add(file.name)
         plan.settle.append(candidate)
-    elif version is not None and is_backing_off(version.next_try, now):
+    elif same is not None and is_backing_off(same.next_try, now):
         plan.skip("backing-off", file.name)
     elif len(plan.doubtful if doubts else plan.fetch) >= (DOUBTFUL_MAX if doubts else PLAN_MAX):
         plan.skip(LEFT, file.name)
+        plan.unsettled = True
     else:
         plan.names.add(file.name)
         (plan.doubtful if doubts else plan.fetch).append(candidate)
+
+
+def _note_known(file: RemoteFile, version: Version, versions: Sequence[Version], plan: Plan) -> None:
+    # What was begun of another version is of no use any more: this one is what the server has now.
+    plan.outdated.extend(row for row in versions if row.state in _GIVEN_UP and not row.partial_bytes)
+    if len(plan.finer) < DOUBTFUL_MAX and _is_finer(file, version):
+        plan.finer.append(Restamp(version.id, file, _may_hide_rewrite(file, version), UNCHANGED))
+    elif version.recheck and file.name not in plan.names:
+        plan.names.add(file.name)
+        plan.recheck.append(Candidate(file, version, True, tuple(versions)))
+    plan.skip("known", file.name)
+
+
+_GIVEN_UP = (State.ARRIVED, State.FAILED, State.CHANGING, State.WAITING)
+
+
+def _is_finer(file: RemoteFile, version: Version) -> bool:
+    """Say whether what is listed tells more of the time than the row holds: else later rewrites would look the same."""
+    if file.stamp is None or version.utc_stamp is None and version.local_stamp is None:
+        return file.stamp is not None
+    stamp, precision = _stamp_on(file.clock, version)
+    return stamp is not None and file.precision < precision
+
+
+def _may_hide_rewrite(file: RemoteFile, version: Version) -> bool:
+    """Say whether the content has to be compared, because the stamp did not tell it from that of a rewrite."""
+    stamp, precision = _stamp_on(file.clock, version)
+    was_over = stamp is not None and stamp + precision + OLD_STAMP_SECS < version.looked_at
+    return version.digest is not None and (version.recheck or not was_over)
+
+
+def _may_be_newest(file: RemoteFile, version: Version, newest: Version | None) -> bool:
+    """Say whether what is listed as an earlier version may be the newest one after all, under a clock that was put
+    back. Only where content can tell the two apart."""
+    if newest is None or newest is version or newest.digest is None or version.digest is None:
+        return False
+    return is_doubtful(file, newest)
+
+
+def _doubts(file: RemoteFile, versions: Sequence[Version], newest: Version | None) -> tuple[Version, ...]:
+    """Return the finished versions that a listed file may be when only a clock stands between it and the newest one:
+    that one, and earlier ones that are listed just so.
+
+    Not earlier ones behind a clock: an hourly file that is again as it was two hours ago has changed.
+    """
+    if newest is None or not is_doubtful(file, newest):
+        return ()
+    return newest, *(row for row in versions if row.state in FINISHED and same_version(file, row))

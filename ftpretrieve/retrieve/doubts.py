@@ -61,7 +61,8 @@ class Doubts:
     def __init__(self, mailbox: Mailbox, remote: Remote, intake: Intake, result: PollResult) -> None:
         self._journal, self._log, self._now = mailbox.journal, mailbox.log, mailbox.now
         self._remote, self._intake, self._result = remote, intake, result
-        self._complete = mailbox.journal.last_complete()
+        complete, now = mailbox.journal.last_complete(), mailbox.now()
+        self._complete = None if complete is None else min(complete, now)  # our own clock may have been ahead then
         self._groups: list[_Group] = []
 
     def first(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -83,12 +84,12 @@ class Doubts:
         """Accept the groups whose samples were all equal; return the files of those where one differed."""
         compare = []
         for group in self._groups:
-            equal = [item for item in group.samples if _rows(item) & (self._intake.asked | self._intake.compared)]
-            if any(_rows(item) & self._intake.differed for item in group.samples):
+            equal = [item for item in group.samples if item.doubts[0].id in self._intake.asked | self._intake.compared]
+            if any(item.doubts[0].id in self._intake.differed for item in group.samples):
                 compare += group.held
                 group.held = []
             elif group.held and (len(equal) >= SAMPLES_LEAST or not group.samples):
-                by_time = bool(equal) and all(_rows(item) & self._intake.asked for item in equal)
+                by_time = bool(equal) and all(item.doubts[0].id in self._intake.asked for item in equal)
                 self._accept(group.held, UNCHANGED if by_time else UNKNOWN)
             else:
                 group.held = []  # the samples vanished or failed: the next poll takes others
@@ -98,8 +99,8 @@ class Doubts:
     def _tell(self, group: _Group) -> None:
         same = self._intake.asked | self._intake.compared
         held = set(map(id, group.held))
-        files = sum(id(item) in held or bool(_rows(item) & same) for item in group.members)
-        if group.one_clock and files > MANY:
+        files = sum(id(item) in held or item.doubts[0].id in same for item in group.members)
+        if group.one_clock and group.shift and files > MANY:
             compared = files - len(group.held)
             self._log.warning(record("CLOCKMOVED", shift_secs=group.shift, files=files, compared=compared))
 
@@ -198,10 +199,6 @@ def _other_clock(item: Candidate) -> tuple[int, int] | None:
 
 def _is_comparable(row: Version) -> bool:
     return row.digest is not None or row.utc_stamp is not None
-
-
-def _rows(item: Candidate) -> set[int]:
-    return {row.id for row in item.doubts}
 
 
 def _stamp(file: RemoteFile) -> int:

@@ -8,7 +8,7 @@ listing: `MARKERS_MAX` names of markers, `LINKS_MAX` links, and the plan. Must n
 
 from collections.abc import Callable, Iterator, Sequence
 
-from ftpretrieve.retrieve.decide import OLD_STAMP_SECS, decide, unsafe_reason
+from ftpretrieve.retrieve.decide import OLD_STAMP_SECS, decide, is_old, unsafe_reason
 from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.mailbox import Rules
 from ftpretrieve.retrieve.records import Candidate, Clock, Kind, Plan, RemoteFile
@@ -88,11 +88,26 @@ class Gate:
                 plan.skip(reason, item.file.name)
                 held.append(item)
         plan.fetch = ready
-        # These are known but for a moved clock, and what is done is not held up by their age.
+        return held + self._hold_doubtful(plan)
+
+    def _hold_doubtful(self, plan: Plan) -> list[Candidate]:
+        """Take doubtful files that have to wait out of the plan, and return those whose sight is to be remembered.
+
+        Old ones are known but for a moved clock, which is found out about all of them together: they do not wait for
+        their age, and what has no marker any more gets no row.
+        """
+        held, ready = [], []
         for item in plan.doubtful:
-            if not self._is_done(item):
-                plan.skip(NOT_DONE, item.file.name)
-        plan.doubtful = [item for item in plan.doubtful if self._is_done(item)]
+            reason = self._reason(item)
+            if reason is None or reason != NOT_DONE and is_old(item.file, self._now):
+                ready.append(item)
+                continue
+            plan.skip(reason, item.file.name)
+            if reason == NOT_DONE:
+                plan.unsettled = True
+            else:
+                held.append(item)
+        plan.doubtful = ready
         return held
 
     def _look_for_markers(self, candidates: Sequence[Candidate]) -> None:

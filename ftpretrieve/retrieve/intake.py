@@ -83,12 +83,14 @@ class Intake:
         # The look may be on the better clock: rewritten between the last listing and its look, or listed by a server
         # whose zone was moved, a version that is known by its UTC stamp is listed under a new local one.
         twin = next((row for row in item.known if row.state in FINISHED and same_version(look, row)), None)
-        if twin is not None and look.stamp is not None:
-            begun = item.version if item.version and item.version.state not in FINISHED else None
-            self._known_again(twin, item.file, look, begun.id if begun else None)
-            self.asked.add(twin.id)
-            return False
-        return True
+        listed_so = twin is not None and item.file.stamp is not None and same_version(item.file, twin)
+        if twin is None or look.stamp is None or listed_so:
+            # Listed as that version is, it was not believed: then its UTC time may have moved with the zone as well.
+            return True
+        self._known_again(twin, item.file, look, item.version.id if item.version else None)
+        self.asked.add(twin.id)
+        self.differed.update(row.id for row in item.doubts if row is not twin)
+        return False
 
     def _known_again(self, row: Version, file: RemoteFile, look: RemoteFile, begun: int | None) -> None:
         """Note that a kept version is listed under another stamp now; the row `begun` for it is not needed."""
@@ -118,6 +120,10 @@ class Intake:
         """Return what arrived in earlier sessions and can have its second look; the rest is planned to be fetched."""
         for row in plan.outdated:
             self.forget(row)
+        if plan.returned:
+            self._journal.returned(plan.returned)
+        if plan.finer:
+            self._journal.restamp(plan.finer, self._now())
         found = []
         for item in plan.settle:
             arrived = self.kept(item, listed_at, listing_is_look=listing_is_look)
@@ -157,8 +163,8 @@ class Intake:
         return Arrived(wanted, staged, received, inode, digest)
 
     def forget(self, row: Version) -> None:
-        """Give up a file that arrived in an earlier session, of a version that an earlier one has replaced again."""
-        self._journal.fail(row.id, State.VANISHED, "replaced", attempts=row.attempts, next_try=0)
+        """Give up a version that did not come before an earlier one has replaced it again."""
+        self._journal.fail(row.id, State.VANISHED, "replaced", attempts=row.attempts, next_try=row.next_try)
 
     # -- after the download -------------------------------------------------------------------------------------
 
@@ -207,8 +213,8 @@ class Intake:
         if not wanted.doubts:
             return False
         twin = next((row for row in wanted.doubts if row.digest == item.digest), None)
+        self.differed.update(row.id for row in wanted.doubts if row is not twin)
         if twin is None:
-            self.differed.update(row.id for row in wanted.doubts)
             if not any(row.digest for row in wanted.doubts):
                 reason = "its time differs by what a moved clock does, and there is no content to compare with"
                 self._log.warning(record("MAYBETWICE", name=wanted.file.name, reason=reason))
@@ -251,7 +257,7 @@ class Intake:
             return False
         kept = os.fsdecode(self._staging.reject(item.staged, id, name))
         self._result.failed += 1
-        self._journal.fail(id, State.REJECTED, f"does not decode as {codec}; kept as {kept}", attempts=1, next_try=0)
+        self._journal.reject(item, id, f"does not decode as {codec}; kept as {kept}", self._now())
         self._log.warning(record("BADENCODING", name=name, encoding=codec, action="rejected", kept_as=kept))
         return True
 

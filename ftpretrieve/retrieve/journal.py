@@ -141,9 +141,10 @@ class Journal(Listings):
                     self.db.execute(
                         f"UPDATE {self.table} SET size = ?, mtime = ?, utc_stamp = ?, utc_precision = ?,"
                         " local_stamp = ?, local_precision = ?, state = ?, reason = NULL, staged = NULL,"
-                        " partial_bytes = 0, recheck = 0 WHERE id = ?",
+                        " digest = NULL, partial_bytes = 0, recheck = 0 WHERE id = ?",
                         (*values, candidate.version.id),
                     )
+                    self._make_newest(candidate.version.id)
                 count += 1
         return count
 
@@ -165,11 +166,27 @@ class Journal(Listings):
                     " looked_at = ?, mtime = coalesce(?, mtime) WHERE id = ?",
                     (item.file.stamp, item.file.precision, item.recheck, now, best, item.id),
                 )
+                self._make_newest(item.id)
                 if item.other != UNCHANGED:
                     self.db.execute(
                         f"UPDATE {self.table} SET {other}_stamp = ?, {other}_precision = ? WHERE id = ?",
                         (*item.other, item.id),
                     )
+
+    def returned(self, ids: Iterable[int]) -> None:
+        """Note that these versions are what the server has again, in the place of newer ones."""
+        with self.transaction(doing="note an earlier version"):
+            for id in ids:
+                self._make_newest(id)
+
+    def _make_newest(self, id: int) -> None:
+        """Let a row have the highest version number of its name: what the server had last."""
+        others = f"FROM {self.table} AS other WHERE (other.directory, other.name) = (mine.directory, mine.name)"
+        self.db.execute(
+            f"UPDATE {self.table} AS mine SET version = 1 + (SELECT max(other.version) {others})"
+            f" WHERE id = ? AND EXISTS (SELECT 1 {others} AND other.version > mine.version)",
+            (id,),
+        )
 
     def supersede(self, id: int, file: RemoteFile, now: float) -> int:
         """End a recheck that found another version under the same listed stamp: give that one a row and return its id.
@@ -225,6 +242,7 @@ class Journal(Listings):
                         item.id,
                     ),
                 )
+                self._make_newest(item.id)
 
     def confirm(self, batch: Iterable[Staged], now: float) -> None:
         """Note that these files lie in the sync directory; each waits for its FILESDOWNLOADED line."""
@@ -238,9 +256,11 @@ class Journal(Listings):
                 if item.version > KEPT_VERSIONS:
                     self.db.execute(
                         f"DELETE FROM {self.table} WHERE (directory, name) IN (SELECT directory, name FROM"
-                        f" {self.table} WHERE id = ?) AND version <= ? AND reported = 1"
+                        f" {self.table} WHERE id = ?1) AND version <= (SELECT kept.version FROM {self.table} AS kept"
+                        f" JOIN {self.table} AS mine USING (directory, name) WHERE mine.id = ?1"
+                        " ORDER BY kept.version DESC LIMIT 1 OFFSET ?2) AND reported = 1"
                         " AND state IN ('delivered', 'seen', 'rejected')",
-                        (item.id, item.version - KEPT_VERSIONS),
+                        (item.id, KEPT_VERSIONS),
                     )
 
     def fail(
@@ -262,6 +282,26 @@ class Journal(Listings):
                 " staged = ?, partial_bytes = ? WHERE id = ?",
                 (state, reason, attempts, next_try, polls_changing, partial, partial_bytes, id),
             )
+
+    def reject(self, item: Arrived, id: int, reason: str, now: float) -> None:
+        """Note a finished version that is not to be delivered; it is known from now on."""
+        with self.transaction(doing="note a failure"):
+            self.db.execute(
+                f"UPDATE {self.table} SET state = ?, reason = ?, attempts = 1, next_try = 0, staged = NULL, digest = ?,"
+                " size = ?, partial_bytes = 0, recheck = ?, looked_at = ?, utc_stamp = coalesce(?, utc_stamp),"
+                " utc_precision = max(utc_precision, ?) WHERE id = ?",
+                (
+                    State.REJECTED,
+                    reason,
+                    item.digest,
+                    item.received_bytes,
+                    not item.wanted.at_rest,
+                    now,
+                    *_utc(item.wanted.first),
+                    id,
+                ),
+            )
+            self._make_newest(id)
 
     def defer(self, id: int, reason: str, attempts: int, next_try: float) -> None:
         """Leave a staged row staged: it could not be published now."""

@@ -30,17 +30,14 @@ class Listings(JournalFile):
         return None if value is None else float(value)
 
     def last_complete(self) -> float | None:
-        """Return the wall time of the last listing of this directory that was beyond doubt, or None."""
+        """Return the wall time of the last listing of this directory of which `note_complete` told, or None."""
         value = self.meta(f"complete:{self._directory!r}")
         return None if value is None else float(value)
 
     def note_complete(self, now: float) -> None:
-        """Note that a listing of this directory was beyond doubt, and that all it had is known."""
+        """Note that a listing of this directory was beyond doubt, and that all it had is known or has its row."""
         with self.transaction():
-            self._set_complete(now)
-
-    def _set_complete(self, now: float) -> None:
-        self.set_meta(f"complete:{self._directory!r}", now)
+            self.set_meta(f"complete:{self._directory!r}", now)
 
     def last_listed(self) -> int:
         """Return how many entries the directory had in its last listing, 0 when there was none."""
@@ -62,7 +59,6 @@ class Listings(JournalFile):
             )
             if not absence_counts:
                 return
-            self._set_complete(now)
             self.db.execute(
                 f"UPDATE {self.table} SET missing_since = coalesce(missing_since, ?),"
                 f" missing_polls = missing_polls + 1 WHERE missing_polls < ? AND {mine.format('NOT')}",

@@ -129,11 +129,13 @@ def mark_seen(
         mailbox = open_mailbox(conf, log, Event(), new_journal=new_journal, accept_host=accept_host)
         held.callback(mailbox.journal.close)
         remote = held.enter_context(_session(conf, log))
+        all_marked = True
         for plan in _decided(conf, mailbox.journal, remote):
             marked = [item for item in (*plan.fetch, *plan.doubtful, *plan.settle) if matches(item.file.name)]
             count += mailbox.journal.mark_seen(marked, time.time())
+            all_marked &= not plan.unsettled and all(matches(item.file.name) for item in plan.doubtful)
         suspect = remote.listing.suspect
-        if suspicion(remote.listing, 0) is None:
+        if suspicion(remote.listing, 0) is None and all_marked:
             mailbox.journal.note_complete(time.time())
     print(json.dumps({"marked": count}) if as_json else f"marked {count} as seen", file=out)
     if suspect is not None:

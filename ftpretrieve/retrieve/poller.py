@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
 from ftpretrieve.logs import record
-from ftpretrieve.retrieve.absence import close_listing
+from ftpretrieve.retrieve.absence import close_listing, hides_files
 from ftpretrieve.retrieve.decide import LEFT, UNSAFE
 from ftpretrieve.retrieve.doubts import Doubts
 from ftpretrieve.retrieve.gate import WAITS, Gate
@@ -59,8 +59,10 @@ class Poller:
             self._publisher.recover()
             plan = self.plan()
             doubts = Doubts(self._mailbox, self._remote, self._intake, self._result)
-            self._result.cut = close_listing(self._mailbox, self._remote.listing)
-            self._fetch(plan, doubts)
+            suspect, listed_at = close_listing(self._mailbox, self._remote.listing), self._mailbox.now()
+            self._result.cut = hides_files(self._remote.listing, suspect)
+            if self._fetch(plan, doubts) and suspect is None:
+                self._journal.note_complete(listed_at)
         except (SessionExpired, RemoteUnavailable, RemoteRefused, StorageError) as error:
             self._result.error = error
         finally:
@@ -93,7 +95,8 @@ class Poller:
             )
         return plan
 
-    def _fetch(self, plan: Plan, doubts: Doubts) -> None:
+    def _fetch(self, plan: Plan, doubts: Doubts) -> bool:
+        """Fetch what is planned, and return whether all that was listed is known or has a row now."""
         for arrived in self._intake.resume(plan, self._listed_at, listing_is_look=self._remote.listing_is_look):
             self._waiting.add(arrived)
         rechecks = Rechecks(self._mailbox, self._remote, self._intake)
@@ -102,6 +105,7 @@ class Poller:
         self._result.left = len(plan.fetch) + len(plan.doubtful) + later
         self._download([*plan.fetch, *doubts.first(plan.doubtful)], rechecks)
         self._download(doubts.rest())
+        return self._result.left <= later and not plan.unsettled
 
     def _download(self, candidates: Sequence[Candidate], rechecks: Rechecks | None = None) -> None:
         """Download these files, and wait until each has had its second look."""

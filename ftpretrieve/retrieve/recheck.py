@@ -84,9 +84,15 @@ def _is_doubtful(item: Candidate, look: RemoteFile | None) -> bool:
 
 def _digests(item: Candidate) -> frozenset[str]:
     """Return the digests of the kept versions that may be listed as this: a rewrite may have come already, under the
-    better clock of another session, or be an earlier version that was brought back."""
-    alike = [row for row in item.known if row.state in FINISHED and zone_shift(item.file, row) is not None]
+    better clock of another session, or be an earlier version that was brought back. Not of those that were listed an
+    hour before: what is again as it was then has changed."""
+    alike = [row for row in item.known if row.state in FINISHED and _is_listed_as(item.file, row)]
     return frozenset(row.digest for row in (_row(item), *alike) if row.digest is not None)
+
+
+def _is_listed_as(file: RemoteFile, row: Version) -> bool:
+    on_clock = row.utc_stamp if file.clock is Clock.UTC else row.local_stamp
+    return same_version(file, row) if on_clock is not None else zone_shift(file, row) is not None
 
 
 def _has_utc_time(item: Candidate) -> bool:

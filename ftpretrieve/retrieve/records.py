@@ -223,13 +223,21 @@ class Listing:
 
 @dataclass(slots=True)
 class Plan:
-    """What a listing comes to: the files to fetch, and only counts and a few examples of the rest."""
+    """What a listing comes to: the files to fetch, and only counts and a few examples of the rest.
+
+    `outdated`: unfinished rows whose name is listed as a known version again. `returned`: earlier versions that are
+    listed again. `finer`: known ones whose stamps are listed more exactly now. `unsettled`: some listed version that is
+    neither known nor planned has no row that would say so to the next poll.
+    """
 
     fetch: list["Candidate"] = field(default_factory=list)
     settle: list["Candidate"] = field(default_factory=list)
     recheck: list["Candidate"] = field(default_factory=list)
     doubtful: list["Candidate"] = field(default_factory=list)
     outdated: list[Version] = field(default_factory=list)
+    returned: list[int] = field(default_factory=list)
+    finer: list["Restamp"] = field(default_factory=list)
+    unsettled: bool = False
     names: set[bytes] = field(default_factory=set)
     skipped: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[bytes]] = field(default_factory=dict)
@@ -251,7 +259,8 @@ class Candidate:
     """A listed file with the row it belongs to, None for a name without an unfinished row.
 
     `same` says whether that row holds this very version; otherwise the version takes the row over. `known` has all
-    rows of the name, newest first. `doubts` are those of them that it equals but for a moved or an unknown clock.
+    rows of the name, newest first. `doubts` are finished ones that it may be: the newest, if it equals that but for a
+    moved or an unknown clock, and any that is listed just so.
     """
 
     file: RemoteFile

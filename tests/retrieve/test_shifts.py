@@ -69,7 +69,22 @@ def test_a_doubtful_file_is_planned_apart_with_its_doubts() -> None:
     kept, older = row(local(T)), row(local(T - DAY), id=2)
     plan = plan_of(local(T + HOUR), versions=(kept, older))
     assert plan.fetch == []
-    assert [item.doubts for item in plan.doubtful] == [(kept, older)]
+    assert [item.doubts for item in plan.doubtful] == [(kept,)]
+
+
+def test_what_is_listed_as_an_earlier_version_may_be_the_newest_one() -> None:
+    """A clock that was put back by an hour lists an hourly file as it was listed an hour ago."""
+    newest, older = row(local(T + HOUR), id=2), row(local(T))
+    plan = plan_of(local(T), versions=(newest, older))
+    assert [item.doubts for item in plan.doubtful] == [(newest, older)]
+    assert (plan.doubtful[0].version, plan.returned) == (None, [])
+
+
+def test_what_cannot_be_the_newest_version_is_the_earlier_one_brought_back() -> None:
+    """Known, and noted, so that it is what a moved clock is held against."""
+    newest, older = row(local(T + HOUR + 300), id=2), row(local(T))
+    plan = plan_of(local(T), versions=(newest, older))
+    assert (plan.doubtful, plan.fetch, plan.returned) == ([], [], [older.id])
 
 
 def test_only_what_is_finished_casts_doubt() -> None:
