@@ -63,6 +63,7 @@ class Doubts:
         self._remote, self._intake, self._result = remote, intake, result
         complete, now = mailbox.journal.last_complete(), mailbox.now()
         self._complete = None if complete is None else min(complete, now)  # our own clock may have been ahead then
+        self._began = now
         self._groups: list[_Group] = []
 
     def first(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -94,7 +95,26 @@ class Doubts:
             else:
                 group.held = []  # the samples vanished or failed: the next poll takes others
             self._tell(group)
+        self._doubt_recent()
         return compare
+
+    def _doubt_recent(self) -> None:
+        """Let recent files be asked about once more when the clock that prints their stamps has moved: a rewrite since
+        the last complete listing may be listed just as the version before was.
+
+        That it moved is sure when a file did whose rewrite could not show so old a stamp.
+        """
+        same = self._intake.asked | self._intake.compared
+        moved = [
+            item
+            for group in self._groups
+            if group.one_clock and group.shift
+            for item in group.members
+            if item.file.clock is Clock.LOCAL and self._is_settled_before(item) and item.doubts[0].id in same
+        ]
+        if moved and self._complete is not None:
+            utc_stays = all(item.doubts[0].id in self._intake.asked for item in moved)
+            self._journal.doubt_listed(self._complete - OLD_STAMP_SECS, self._began, self._now(), utc_stays=utc_stays)
 
     def _tell(self, group: _Group) -> None:
         same = self._intake.asked | self._intake.compared

@@ -39,6 +39,18 @@ class Listings(JournalFile):
         with self.transaction():
             self.set_meta(f"complete:{self._directory!r}", now)
 
+    def doubt_listed(self, since: float, looked_before: float, now: float, *, utc_stays: bool) -> None:
+        """Let what is listed with a local stamp after `since` be asked about once more, as far as nobody has looked at
+        it since `looked_before`; when UTC times cannot be relied on either, by its content."""
+        forget_utc = "" if utc_stays else ", utc_stamp = NULL, utc_precision = 0"
+        with self.transaction(doing="note a moved clock"):
+            self.db.execute(
+                f"UPDATE {self.table} SET recheck = 1, recheck_failures = 0, looked_at = ?{forget_utc}"
+                " WHERE id IN (SELECT id FROM temp.listed) AND state IN ('delivered', 'rejected')"
+                " AND digest IS NOT NULL AND local_stamp + local_precision > ? AND looked_at < ?",
+                (now, since, looked_before),
+            )
+
     def last_listed(self) -> int:
         """Return how many entries the directory had in its last listing, 0 when there was none."""
         return int(str(self.meta(f"listed:{self._directory!r}") or 0))

@@ -317,3 +317,48 @@ def test_an_hourly_file_waits_as_any_other(style: Style, rules: dict[str, float]
     world.settle()
     assert len(world.taken) == 2
     assert world.states() == {"delivered": 2}
+
+
+# --- rewritten by just as much as the clock moved ---------------------------------------------------------------------
+
+
+@listed_locally
+def test_the_clock_is_put_back_and_the_file_rewritten_before_anybody_looks(style: Style, make_world: MakeWorld) -> None:
+    """It is then listed as the version before was. That an old file moved tells that the clock did."""
+    world = make_world(style)
+    world.server.put(b"old", b"old", world.clock.now() - 5 * DAY)
+    world.poll()
+    assert came(world) == [b"old"]
+    made = [b"%02d" % number for number in range(8)]
+    for hour, content in enumerate(made[:5]):
+        deliver(world, content, hour)
+    move_zone(world, -HOUR)
+    deliver(world, made[5], 5)
+    for hour, content in enumerate(made[6:], 6):
+        deliver(world, content, hour)
+    world.settle()
+    assert world.got == {("old", b"old"): 1, **{("a", content): 1 for content in made}}
+    world.server.calls.clear()
+    world.settle()
+    assert set(world.server.calls) == {"list"}
+
+
+@listed_locally
+def test_an_hourly_file_with_the_same_content_casts_no_doubt_on_others(style: Style, make_world: MakeWorld) -> None:
+    """Only a file that is older than any rewrite tells of the clock."""
+    world = make_world(style)
+    world.server.put(b"b", b"two")
+    for hour in (0, 0.2, 1, 2, 3):
+        until(world, hour)
+        world.server.put(b"a", b"one")
+        world.poll()
+    fetched: list[bytes] = []
+    world.server.on["retr"] = fetched.append
+    for hour in (4, 5, 6):
+        until(world, hour)
+        world.server.put(b"a", b"one")
+        world.poll()
+        world.poll_again()
+    assert b"a" in fetched
+    assert b"b" not in fetched
+    assert world.consume() == ["a", "b"]
