@@ -18,6 +18,7 @@ from contextlib import suppress
 from ftpretrieve.errors import StorageError
 from ftpretrieve.retrieve.ftp_control import Control, wire_name
 from ftpretrieve.retrieve.ftp_limits import RateLimit
+from ftpretrieve.retrieve.ftp_replies import told_size
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.records import Arrived, Failed, State, Wanted
 from ftpretrieve.retrieve.staging import Session
@@ -214,9 +215,21 @@ class Download:
             if self._size is None or not whole or self._cut:
                 return self._ended() or self._failed(str(error) or "connection lost")
         if whole:
-            return None
+            return None if self._size is not None or self.broken else self._ask_size()
         cut = "the TLS connection was cut" if self._cut else "incomplete"
         return self._failed(f"{cut}: {self._received} of {'unknown' if self._size is None else self._size} bytes")
+
+    def _ask_size(self) -> Failed | None:
+        """Hold a file that is listed without a size against what SIZE tells, where that tells something."""
+        try:
+            (reply,) = self._control.ask_all([f"SIZE {wire_name(self.wanted.file.name)}"], False)
+        except (OSError, EOFError, ftplib.Error):
+            self.broken = True
+            return self._ended()
+        self._size = told_size(reply)
+        if self._size in (None, self._received):
+            return None
+        return self._failed(f"incomplete: {self._received} of {self._size} bytes")
 
     # -- when it did not come -----------------------------------------------------------------------------------
 

@@ -48,6 +48,12 @@ def size_mdtm_entry(size: str, mdtm: str, name: bytes) -> RemoteFile | None:
     return None if entry is None or entry.stamp is None else named(entry, name)
 
 
+def told_size(reply: str) -> int | None:
+    """Return the bytes that the reply to SIZE tells, None when it tells none."""
+    value = _value(reply)
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None  # 2**63 has 19 digits
+
+
 def _value(reply: str) -> str:
     """Return what SIZE or MDTM answers, or nothing. Source: RFC 3659, sections 3.1 and 4.1."""
     return reply[4:].strip() if reply.startswith("213 ") else ""
