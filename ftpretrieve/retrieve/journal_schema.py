@@ -48,7 +48,7 @@ COLUMNS: Mapping[str, str] = {
     "id": "number of the row; never used twice",
     "directory": "the remote directory as configured, '' for the login directory",
     "name": "path below it; TEXT when it is valid UTF-8, else BLOB",
-    "version": "1, 2, 3 … of that name",
+    "version": "1, 2, 3 … of that name; the highest is what the server had last",
     "size": "bytes; -1 unknown",
     "mtime": "our best UTC for the remote file, epoch seconds; -1 unknown",
     "utc_stamp": "what MLSD or MDTM printed, epoch seconds; NULL when neither did",
