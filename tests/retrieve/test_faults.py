@@ -116,21 +116,21 @@ def test_every_fault_has_its_word() -> None:
 
 
 @pytest.mark.parametrize("fault", FAST.split())
-def test_some_faults_come_to_what_they_should(fault: str, tmp_path: Path) -> None:
-    assert Siege(tmp_path, [fault]).run() == expected(True)[fault]
+def test_some_faults_come_to_what_they_should(fault: str, memory_path: Path) -> None:
+    assert Siege(memory_path, [fault]).run() == expected(True)[fault]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - FAST.split()))
-def test_a_fault_comes_to_what_it_should(fault: str, tmp_path: Path) -> None:
+def test_a_fault_comes_to_what_it_should(fault: str, memory_path: Path) -> None:
     """Nothing partial, wrong, outside, twice, late or unsaid; and all is well once the server is."""
-    assert Siege(tmp_path, [fault]).run() == expected(True)[fault]
+    assert Siege(memory_path, [fault]).run() == expected(True)[fault]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", WORTH_LISTING)
-def test_a_fault_without_mlsd_comes_to_what_it_should(fault: str, tmp_path: Path) -> None:
-    assert Siege(tmp_path, [fault], mlsd=False).run() == expected(False)[fault]
+def test_a_fault_without_mlsd_comes_to_what_it_should(fault: str, memory_path: Path) -> None:
+    assert Siege(memory_path, [fault], mlsd=False).run() == expected(False)[fault]
 
 
 SOME_TIMES = [f"retr-{code}" for code in (425, 426, 450, 451, 452, 550, 552)]
@@ -141,9 +141,9 @@ SOME_TIMES += ["short-226", "short-reset", "drop-control", "long", "ascii"]
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["first", "2", "3"])
 @pytest.mark.parametrize("fault", SOME_TIMES)
-def test_a_fault_that_strikes_some_times_costs_those_files_only(fault: str, when: str, tmp_path: Path) -> None:
+def test_a_fault_that_strikes_some_times_costs_those_files_only(fault: str, when: str, memory_path: Path) -> None:
     """One of the three does not come, which is told, and the others do."""
-    siege = Siege(tmp_path, [f"{fault}@{when}"])
+    siege = Siege(memory_path, [f"{fault}@{when}"])
     assert siege.run() == expected(True)[fault]
     assert len(siege.delivered_first) == 2
 
@@ -163,8 +163,8 @@ TOGETHER = [
 @pytest.mark.slow
 @pytest.mark.parametrize("mlsd", [True, False], ids=["mlsd", "list"])
 @pytest.mark.parametrize("faults", TOGETHER, ids="+".join)
-def test_faults_that_strike_together_are_borne_together(faults: list[str], mlsd: bool, tmp_path: Path) -> None:
-    assert Siege(tmp_path, faults, mlsd=mlsd).run() != "whole"
+def test_faults_that_strike_together_are_borne_together(faults: list[str], mlsd: bool, memory_path: Path) -> None:
+    assert Siege(memory_path, faults, mlsd=mlsd).run() != "whole"
 
 
 EXITS = {
