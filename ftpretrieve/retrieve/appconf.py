@@ -28,7 +28,9 @@ from ftpretrieve.retrieve.keyvalues import (
     port_range,
     protocol,
     rate,
+    remote_directory,
     secret,
+    suffix,
     table_name,
 )
 from ftpretrieve.units import parse_bytes
@@ -43,6 +45,7 @@ TINY, DAY, YEAR = 0.001, 86_400, 366 * 86_400
 """Limits of durations in seconds: more than zero; what fits a socket's timeout (24 days); what fits any wait."""
 
 SCHEMES = ("ftp", "ftps", "ftpes")
+SCHEMES_TO_WRITE = "ftp://HOST, ftps://HOST or ftpes://HOST"
 
 PRIVATE_DIRECTORY = ".ftpretrieve"
 """Default publish directory below the sync directory; the leading dot hides it from consumers' globs."""
@@ -75,8 +78,8 @@ KEYS: tuple[Key, ...] = (
     Key("remote", "ftp_password", Secret, REQUIRED,
         "Password: as it is or `base64:…` (then others must not be able to read this file), `env:NAME`, "
         "`file:PATH` or `command:PROGRAM ARGUMENTS`.", secret=True),
-    Key("remote", "ftp_remote_directory", unquoted, "",
-        "Directory at the server; blank is the login directory."),
+    Key("remote", "ftp_remote_directory", remote_directory, "",
+        "Directory at the server; blank is the login directory. Data sets of z/OS in their quotes: `'BANK.OUT.'`."),
     Key("remote", "ftp_duration_secs", seconds(TINY, YEAR), "300",
         "Longest time in seconds that one session with the server may take; then it is ended, and the next goes on."),
     Key("remote", "ftp_connections", whole(1, 32), "2",
@@ -101,7 +104,7 @@ KEYS: tuple[Key, ...] = (
         "at least `settle_secs` ago."),
     Key("remote", "min_age_secs", seconds(0, YEAR), "0",
         "A file is fetched only when its time stamp is so many seconds old, or it is listed unchanged for so long."),
-    Key("remote", "done_suffix", unquoted, "",
+    Key("remote", "done_suffix", suffix, "",
         "With `.done`, say: `x` is fetched only when `x.done` lies beside it, and no `.done` file is; blank waits for "
         "nothing."),
     Key("remote", "ftp_verify_hash", boolean, "no",
@@ -354,7 +357,7 @@ def _spread_url(file: ConfigFile) -> None:
         return
     file.supply("remote", "ftp_host", given_host, "ftp_host")
     if parts.scheme not in SCHEMES:
-        file.complain("remote", "ftp_host", f"{parts.scheme}:// is not supported; write {' or '.join(SCHEMES)}://HOST")
+        file.complain("remote", "ftp_host", f"{parts.scheme}:// is not supported; write {SCHEMES_TO_WRITE}")
     elif parts.scheme != "ftp" and file.text("remote", "ftp_protocol").lower() == "ftp":
         file.complain("remote", "ftp_protocol", f"is ftp, and ftp_host says {parts.scheme}://; remove one of them")
     if parts.password is not None:
@@ -381,11 +384,14 @@ def _check_tls(file: ConfigFile, values: Mapping[str, Any]) -> None:
     """Complain about keys of TLS that would do nothing, and about a private key that others can read."""
     certificate, key = values.get("ftp_client_cert"), values.get("ftp_client_key")
     if values.get("ftp_protocol") == "ftp":
-        for name in ("ftp_ca_file", "ftp_client_cert", "ftp_client_key"):
-            if values.get(name):
+        useless = {name: values.get(name) for name in ("ftp_ca_file", "ftp_client_cert", "ftp_client_key")}
+        useless |= {"ftp_tls_verify": values.get("ftp_tls_verify") is False}  # whoever wrote that wants TLS
+        for name, value in useless.items():
+            if value:
                 file.complain("remote", name, "does nothing with ftp_protocol = ftp; write ftps there, or remove it")
-    if key and not certificate:
-        file.complain("remote", "ftp_client_key", "belongs to a certificate; name that as ftp_client_cert")
+    for name in ("ftp_client_key", "ftp_client_key_passphrase"):
+        if values.get(name) and not certificate:
+            file.complain("remote", name, "belongs to a certificate; name that as ftp_client_cert")
     holder: Path | None = key or certificate
     if holder and holder.is_file() and holder.stat().st_mode & READABLE_BY_OTHERS:
         name = "ftp_client_key" if key else "ftp_client_cert"

@@ -7,12 +7,15 @@ know in which key a value stands.
 import ipaddress
 import re
 
-from ftpretrieve.config import whole
+from ftpretrieve.config import unquoted, whole
 from ftpretrieve.passwords import Secret
 from ftpretrieve.units import parse_bytes
 
 PROTOCOLS = {"ftp": 21, "ftps": 21, "ftps-implicit": 990}
 """Protocols and their ports."""
+
+DATA_SETS = re.compile(r"'[^'/\s]+\.[^'/\s]*'")
+"""A data set of z/OS, or the beginning of some, in full. Source: IP User's Guide and Commands, "Cd subcommand"."""
 
 
 def host(text: str) -> str:
@@ -43,6 +46,18 @@ def protocol(text: str) -> str:
             "is not supported; write ftp, ftps (TLS on request) or ftps-implicit (TLS from the first byte)"
         )
     return text.lower()
+
+
+def remote_directory(text: str) -> str:
+    """Parse a directory at the server. z/OS begins a data set at its first qualifier only when it stands in quotes."""
+    return text if DATA_SETS.fullmatch(text) else unquoted(text)
+
+
+def suffix(text: str) -> str:
+    """Parse the end of a name, '' for none."""
+    if re.search(r"[/*?]", text):
+        raise ValueError("is not the end of a name; write it as it is there, such as .done")
+    return unquoted(text)
 
 
 def table_name(text: str) -> str:

@@ -212,11 +212,19 @@ def test_a_url_with_tls_and_a_protocol_without_are_told_apart(file: Path) -> Non
     assert "ftp_protocol: is ftp, and ftp_host says ftps://" in found
 
 
-@pytest.mark.parametrize("name", ["ftp_ca_file", "ftp_client_cert"])
-def test_a_key_of_tls_without_tls_is_told(file: Path, name: str) -> None:
-    """Who names one believes that there is TLS."""
-    (found,) = problems(file, **{name: "some.pem"})
+@pytest.mark.parametrize(
+    ("name", "text"), [("ftp_ca_file", "some.pem"), ("ftp_client_cert", "some.pem"), ("ftp_tls_verify", "no")]
+)
+def test_a_key_of_tls_without_tls_is_told(file: Path, name: str, text: str) -> None:
+    """Who gives one believes that there is TLS."""
+    (found,) = problems(file, **{name: text})
     assert f"[remote] {name}: does nothing with ftp_protocol = ftp" in found
+
+
+@pytest.mark.parametrize(("name", "text"), [("ftp_client_key", "our.key"), ("ftp_client_key_passphrase", "hunter2")])
+def test_what_belongs_to_a_certificate_is_told_without_one(file: Path, name: str, text: str) -> None:
+    (found,) = problems(file, ftp_protocol="ftps", **{name: text})
+    assert f"[remote] {name}: belongs to a certificate; name that as ftp_client_cert" in found
 
 
 def test_a_private_key_for_all_eyes_is_refused(file: Path) -> None:
@@ -258,6 +266,9 @@ def test_a_password_in_the_host_is_refused_and_not_shown(file: Path, url: str) -
         ("settle_secs", "0", 0.0),
         ("sleep_in_seconds", "10 min", 600.0),
         ("ftp_remote_directory", "/data/in/", "/data/in/"),
+        ("ftp_remote_directory", "'BANK.OUT.'", "'BANK.OUT.'"),
+        ("ftp_remote_directory", "'BANK.LIB'", "'BANK.LIB'"),
+        ("done_suffix", ".done", ".done"),
         ("journal_table_name", "_Select9", "_Select9"),
         ("xml_encoding", "cp1252", "cp1252"),
         ("on_bad_encoding", "Reject", "reject"),
@@ -315,6 +326,14 @@ def test_a_good_value_is_taken(file: Path, name: str, good: str, value: object) 
         ("log_keep", "-1"),
         ("server_port", "65536"),
         ("ftp_user", "'me'"),
+        ("ftp_remote_directory", "'outgoing'"),
+        ("ftp_remote_directory", '"/data/in.new"'),
+        ("ftp_remote_directory", "'/data/in.new'"),
+        ("settle", "poll"),
+        ("min_age_secs", "-5"),
+        ("done_suffix", "/.done"),
+        ("done_suffix", "*.done"),
+        ("ftp_verify_hash", "md5"),
     ],
 )
 def test_a_bad_value_is_told_with_line_and_key(file: Path, name: str, bad: str) -> None:
