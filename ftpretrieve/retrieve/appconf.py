@@ -79,7 +79,7 @@ KEYS: tuple[Key, ...] = (
         "Password: as it is or `base64:…` (then others must not be able to read this file), `env:NAME`, "
         "`file:PATH` or `command:PROGRAM ARGUMENTS`.", secret=True),
     Key("remote", "ftp_remote_directory", remote_directory, "",
-        "Directory at the server; blank is the login directory. Data sets of z/OS in their quotes: `'BANK.OUT.'`."),
+        "Directory at the server, or the beginning of data sets of z/OS in its quotes; blank is the login directory."),
     Key("remote", "ftp_duration_secs", seconds(TINY, YEAR), "300",
         "Longest time in seconds that one session with the server may take; then it is ended, and the next goes on."),
     Key("remote", "ftp_connections", whole(1, 32), "2",
