@@ -19,9 +19,8 @@ from ftpretrieve.retrieve.ftp_limits import RateLimit
 from ftpretrieve.retrieve.ftp_pool import Pool
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.records import TICK, Arrived, Failed, Tick, Wanted
+from ftpretrieve.retrieve.remote import TICK_SECS
 from ftpretrieve.retrieve.staging import Session
-
-TICK_SECS = 0.2
 
 BREAKS_MAX = 3
 """Connections in a row that a worker loses with a file before it gives up: the server is going away."""

@@ -11,34 +11,33 @@ from ftpretrieve.errors import RemoteUnavailable, SessionExpired
 from ftpretrieve.retrieve.decide import same_look
 from ftpretrieve.retrieve.ftp_control import Control, wire_name
 from ftpretrieve.retrieve.ftp_hash import Hashes, Told
+from ftpretrieve.retrieve.ftp_list import Lister
 from ftpretrieve.retrieve.ftp_pool import Pool
 from ftpretrieve.retrieve.ftp_replies import mlst_entry, size_mdtm_entry
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.records import RemoteFile
+from ftpretrieve.retrieve.remote import Looks
 
 ASK_BYTES = 200
 """What one MLST costs both ways beside the name (measured on pure-ftpd and proftpd: 120 to 190)."""
 
-Looks = Mapping[bytes, RemoteFile | None]
-Relist = Callable[[Control, Sequence[RemoteFile]], Looks]
 Answer = TypeVar("Answer")
 
 
 class Looker:
     """The looks of one session, and what it has learnt about how this server can be asked.
 
-    `can_mlst`: MLST tells what MLSD does. `can_ask`: SIZE and MDTM do. `listing_bytes`: what one more listing costs.
+    `can_ask`: SIZE and MDTM tell size and time.
     """
 
     def __init__(
-        self, pool: Pool, sockets: Sockets, hashes: Hashes, relist: Relist, workers_run: Callable[[], bool]
+        self, pool: Pool, sockets: Sockets, hashes: Hashes, lister: Lister, workers_run: Callable[[], bool]
     ) -> None:
-        """Take the parts; `relist` looks at files by listing their directories on a connection."""
+        """Take the parts; `workers_run` says whether a connection may come back from a transfer."""
         self._pool, self._sockets, self._hashes = pool, sockets, hashes
-        self._relist, self._workers_run = relist, workers_run
-        self.can_mlst, self.can_ask, self._can_queue = False, True, True
+        self._lister, self._workers_run = lister, workers_run
+        self.can_ask = self._can_mlst = self._can_queue = True
         self._mlst_proved = False
-        self.listing_bytes = 0
         self._links: set[bytes] = set()  # those that lead to files
 
     def look(self, files: Sequence[RemoteFile], *, by_listing: bool) -> Looks | None:
@@ -47,9 +46,9 @@ class Looker:
 
     def _look(self, files: Sequence[RemoteFile]) -> Looks | None:
         one_by_one = sum(len(file.name) + ASK_BYTES for file in files)
-        if self.can_mlst and one_by_one < self.listing_bytes:
+        if self._lister.mlsd and self._can_mlst and one_by_one < self._lister.cost_bytes:
             return self._borrowing(lambda control: self._mlst(control, files))
-        return self._borrowing(lambda control: self._relist(control, files))
+        return self._borrowing(lambda control: self._lister.look(control, files))
 
     def ask(self, files: Sequence[RemoteFile]) -> Looks | None:
         """Ask for SIZE and MDTM of each file; None where the server does not know them, or no connection is free."""
@@ -144,9 +143,9 @@ class Looker:
                 self._mlst_proved = self._mlst_proved or same_look(file, entry)
         unclear = [file for file in files if file.name not in seen] if self._mlst_proved else files
         if unclear:
-            listed = self._relist(control, unclear)
+            listed = self._lister.look(control, unclear)
             shown = [file for file in unclear if _shows(listed, file, exactly=file.name in seen)]
-            self.can_mlst, self._mlst_proved = not shown, True
+            self._can_mlst, self._mlst_proved = not shown, True
             seen.update(listed)
         return seen
 
@@ -158,7 +157,7 @@ class Looker:
                 seen[file.name] = entry
         unclear = [file for file in files if file.name not in seen]
         if unclear:
-            listed = self._relist(control, unclear)
+            listed = self._lister.look(control, unclear)
             if any(listed.values()):
                 self.can_ask = False
                 return None

@@ -22,12 +22,9 @@ from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.recheck import Rechecks
 from ftpretrieve.retrieve.records import Arrived, Candidate, Failed, Plan, PollResult, State, Tick
-from ftpretrieve.retrieve.remote import Remote
+from ftpretrieve.retrieve.remote import TICK_SECS, Remote
 from ftpretrieve.retrieve.rounds import Rounds
 from ftpretrieve.retrieve.waiting import Waiting
-
-TICK_SECS = 0.2
-"""Between two questions whether a look is due, while waiting for something else."""
 
 
 class Poller:

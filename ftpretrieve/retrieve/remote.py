@@ -10,6 +10,12 @@ from typing import Protocol
 from ftpretrieve.retrieve.records import Arrived, Failed, Listing, RemoteFile, Tick, Wanted
 from ftpretrieve.retrieve.staging import Session
 
+Looks = Mapping[bytes, RemoteFile | None]
+"""Name -> what the server shows of it now, None when it is gone; a name that it could not tell is absent, ask again."""
+
+TICK_SECS = 0.2
+"""Between two questions, while something else goes on, whether a look is due or a batch is to be closed."""
+
 
 class Remote(Protocol):
     """A session on one remote directory.
@@ -29,15 +35,14 @@ class Remote(Protocol):
     def listing_is_look(self) -> bool:
         """Whether a listing and a later `look` can be compared; else a first `look` is needed before a download."""
 
-    def look(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None] | None:
+    def look(self, files: Sequence[RemoteFile]) -> Looks | None:
         """Ask anew about some files of the listing.
 
-        Shape: name -> what the server shows now, None when the name is gone; a name that it could not tell is absent,
-        ask again. Returns None at once when no connection is between two transfers (ask again at the next tick), and
-        when the session is over (which `fetch` raises, after all that has arrived). It begins after the call did.
+        Returns None at once when no connection is between two transfers (ask again at the next tick), and when the
+        session is over (which `fetch` raises, after all that has arrived). It begins after the call did.
         """
 
-    def ask(self, files: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile | None] | None:
+    def ask(self, files: Sequence[RemoteFile]) -> Looks | None:
         """Ask for size and UTC time of each file, one by one; None when the server cannot tell them."""
 
     def targets(self, links: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile] | None:
@@ -58,7 +63,7 @@ class Remote(Protocol):
         """Download files into a staging session, in any order, over as many connections as allowed.
 
         Yields each wanted file exactly once, as Arrived (bytes complete by count where the size is known, fsynced) or
-        Failed, and TICK at least every 0.2 s. Raises StorageError when the local disk takes no more; closing the
+        Failed, and TICK at least every `TICK_SECS`. Raises StorageError when the local disk takes no more; closing the
         generator early ends the transfers.
         """
 

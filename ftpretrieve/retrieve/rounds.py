@@ -13,16 +13,13 @@ from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
 from ftpretrieve.retrieve.recheck import Rechecks
 from ftpretrieve.retrieve.records import SECOND, Candidate, PollResult, RemoteFile, Wanted
-from ftpretrieve.retrieve.remote import Remote
+from ftpretrieve.retrieve.remote import TICK_SECS, Looks, Remote
 
 ROUND = 5000
 """Files that get their first looks and rows together: bounds what is held in memory and what a lost session wasted."""
 
-TICK_SECS = 0.2
 REST_SECS = 1.01
 """After a look that showed one-second stamps: the second that was running is over, whatever the server's clock says."""
-
-Looks = dict[bytes, RemoteFile | None]
 
 
 class Rounds:
