@@ -65,13 +65,17 @@ STYLES = (MLSD, LIST_ASK, LIST)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file on the server. `size` and `stamp` may be hidden from listings, and a kind be faked."""
+    """One file on the server. `size` and `stamp` may be hidden from listings, and a kind be faked.
+
+    With a `target` it is a symbolic link to that name.
+    """
 
     content: bytes
     mtime: float
     kind: Kind = Kind.FILE
     shows_size: bool = True
     shows_stamp: bool = True
+    target: bytes | None = None
 
 
 class MemoryServer:
@@ -93,6 +97,15 @@ class MemoryServer:
     def put(self, name: bytes, content: bytes, mtime: float | None = None, **hidden: bool) -> None:
         """Store a file, as modified now unless told otherwise."""
         self.files[name] = Entry(content, self.clock() if mtime is None else mtime, **hidden)
+
+    def link(self, name: bytes, target: bytes) -> None:
+        """Make a symbolic link."""
+        self.files[name] = Entry(target, self.clock(), Kind.LINK, target=target)
+
+    def found(self, name: bytes) -> Entry | None:
+        """Return the file of a name, or the one that a link leads to; None when there is none."""
+        entry = self.files.get(name)
+        return entry if entry is None or entry.target is None else self.files.get(entry.target)
 
     def remove(self, name: bytes) -> None:
         """Delete a file."""
@@ -119,12 +132,17 @@ class MemoryServer:
 
     def digest(self, name: bytes) -> tuple[str, str] | None:
         """Return the digest of a file, None when it is gone."""
-        entry = self.files.get(name)
+        entry = self.found(name)
         return None if entry is None else ("MD5", hashlib.md5(entry.content, usedforsecurity=False).hexdigest())
+
+    def seen(self, name: bytes) -> RemoteFile | None:
+        """Return what a look shows beside listings that are looks: as they do, but of a link what it leads to."""
+        entry = self.files.get(name)
+        return self.shown(name) if entry is None or entry.target is None else self.told(name)
 
     def told(self, name: bytes) -> RemoteFile | None:
         """Return what SIZE and MDTM tell of a name, None when it is gone."""
-        entry = self.files.get(name)
+        entry = self.found(name)
         if entry is None:
             return None
         ahead_secs = self.style.offset_secs if self.style.tells_local else 0
@@ -184,7 +202,7 @@ class MemoryRemote:
         if not style.listing_is_look:
             return {file.name: self._server.told(file.name) for file in files}
         if style.clock is Clock.UTC:
-            return {file.name: self._server.shown(file.name) for file in files}
+            return {file.name: self._server.seen(file.name) for file in files}
         entries, suspect = self._entries()
         there = {entry.name: entry for entry in entries}
         wanted = [file.name for file in files]
@@ -200,8 +218,13 @@ class MemoryRemote:
         return None
 
     def targets(self, links: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile] | None:
-        """There are no links here."""
-        return {}
+        """Tell what SIZE and MDTM do, where the style has them: they follow links."""
+        if not self._server.style.can_ask:
+            return None
+        with suppress(SessionExpired):
+            self._go("targets")
+            return {link.name: told for link in links if (told := self._server.told(link.name)) is not None}
+        return None
 
     def digests(self, files: Sequence[RemoteFile]) -> Mapping[bytes, tuple[str, str]] | None:
         """Tell the digests that the server would."""
@@ -219,7 +242,7 @@ class MemoryRemote:
     def _fetch(self, item: Wanted, session: Session) -> Arrived | Failed:
         name, server = item.file.name, self._server
         self._go("retr", name)
-        entry = server.files.get(name)
+        entry = server.found(name)
         if entry is None:
             return Failed(item, "550 no such file")
         if name in server.failing:
@@ -229,7 +252,7 @@ class MemoryRemote:
             return Failed(item, no_room)
         fd, staged = self._open(item, session)
         try:
-            content = self._receive(fd, name, len(entry.content))
+            content = self._receive(fd, name, entry)
             size = item.first.size
             if size is not None and size != len(content):
                 fault = State.CHANGING if len(content) > size else State.FAILED
@@ -249,14 +272,14 @@ class MemoryRemote:
                 return fd, item.partial
         return session.create(b"%d%s" % (item.id, b"" if item.recheck_of is None else b"-recheck"))
 
-    def _receive(self, fd: int, name: bytes, size: int) -> bytes:
+    def _receive(self, fd: int, name: bytes, begun: Entry) -> bytes:
         """Write the file as it is at each half: one that is rewritten meanwhile comes out torn."""
-        content = os.pread(fd, size, 0)
-        half = max(size // 2, len(content))
-        content += self._server.files[name].content[len(content) : half]
+        content = os.pread(fd, len(begun.content), 0)
+        half = max(len(begun.content) // 2, len(content))
+        content += begun.content[len(content) : half]
         os.pwrite(fd, content, 0)
         self._go("half", name)
-        entry = self._server.files.get(name)
+        entry = self._server.found(name)
         rest = entry.content[half:] if entry is not None else b""
         os.pwrite(fd, rest, half)
         return content + rest

@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -44,8 +45,26 @@ class Place(Protocol):
     def remove(self, name: bytes) -> None:
         """Delete a file."""
 
+    def link(self, name: bytes, target: bytes) -> None:
+        """Make a symbolic link to a name in the same directory."""
+
     def session(self) -> Remote:
         """Begin a session with a limit that no test reaches."""
+
+
+ALGORITHMS = {
+    "SHA-256": hashlib.sha256,
+    "SHA-512": hashlib.sha512,
+    "SHA-1": hashlib.sha1,
+    "MD5": hashlib.md5,
+}
+
+
+def digest_of(algorithm: str, content: bytes) -> str:
+    """Return the digest of some content, hexadecimal."""
+    if algorithm == "CRC32":
+        return f"{zlib.crc32(content):08x}"
+    return ALGORITHMS[algorithm](content).hexdigest()
 
 
 def listed(remote: Remote) -> dict[bytes, RemoteFile]:
@@ -179,6 +198,39 @@ class RemoteContract:
         assert file is not None
         assert (file.size, file.stamp, file.precision, file.clock) == (3, int(OLD), 1, Clock.UTC)
 
+    def test_a_link_is_told_as_the_file_it_leads_to(self, place: Place, remote: Remote, session: Session) -> None:
+        """Under its own name, with the size and time of that file; so is it looked at later, and fetched."""
+        place.put(b"a", b"one", OLD)
+        place.link(b"link", b"a")
+        place.link(b"lost", b"nowhere")
+        links = [entry for chunk in remote.list() for entry in chunk if entry.kind is Kind.LINK]
+        told = remote.targets(links)
+        if told is None:
+            return
+        assert {entry.name for entry in links} <= {b"link", b"lost"}
+        assert told.keys() == {entry.name for entry in links} & {b"link"}
+        for name, file in told.items():
+            assert (file.name, file.kind, file.size, file.stamp, file.clock) == (name, Kind.FILE, 3, OLD, Clock.UTC)
+            second = look(remote, [file])[name]
+            assert second is not None
+            assert same_look(file, second)
+            (event,) = fetch(remote, [Wanted(1, file, file, 0.0)], session)
+            assert isinstance(event, Arrived), event
+            assert event.digest == digest_of("SHA-256", b"one")
+
+    def test_a_digest_is_that_of_the_content_now(self, place: Place, remote: Remote) -> None:
+        """Of a file that is gone, as of any where the server has no digests, there is none."""
+        place.put(b"a", b"one", OLD)
+        place.put(b"gone", b"one", OLD)
+        files = list(listed(remote).values())
+        place.put(b"a", b"two", OLD)
+        place.remove(b"gone")
+        told = remote.digests(files)
+        assert told is not None
+        assert told.keys() <= {b"a"}
+        for algorithm, digest in told.values():
+            assert digest == digest_of(algorithm, b"two")
+
     # -- downloads --------------------------------------------------------------------------------------------------
 
     def test_each_wanted_file_ends_once_with_its_bytes(self, place: Place, remote: Remote, session: Session) -> None:
@@ -272,6 +324,8 @@ class RemoteContract:
         aborting.join()
         assert remote.look([item.first for item in items]) is None
         assert remote.ask([item.file for item in items]) is None
+        assert remote.targets([item.file for item in items]) is None
+        assert not remote.digests([item.file for item in items])
         with pytest.raises(SessionExpired):
             fetch(remote, items, session)
         with pytest.raises(SessionExpired):

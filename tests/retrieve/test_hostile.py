@@ -90,11 +90,25 @@ def test_what_mlst_does_not_tell_is_told_by_a_listing(script: Script, tmp_path: 
         attack.heal()
 
 
-def test_an_mlst_that_differs_from_its_mlsd_delivers_nothing(tmp_path: Path) -> None:
-    """Two looks that differ are no two looks that agree, whichever of them lies."""
+def test_an_mlst_that_agrees_with_mlsd_about_no_file_is_not_believed(tmp_path: Path) -> None:
+    """Listings show the files unchanged, and are the looks."""
     with FaultServer(dict(FILES), directories=30) as server, Attack(tmp_path, server) as attack:
         server.scripts["MLST"] = other_size
-        assert attack.poll().changing == 2
+        assert attack.poll().delivered == 2
+        attack.heal()
+
+
+def test_an_mlst_that_agrees_with_mlsd_about_others_is_believed(tmp_path: Path) -> None:
+    """Two looks that differ are no two looks that agree, whichever of them lies."""
+    odd = min(FILES)
+
+    def differs_about_one(server: Conversation, argument: str) -> bool | None:
+        return other_size(server, argument) if argument.encode() == odd else server.proceed(argument)
+
+    with FaultServer(dict(FILES), directories=30) as server, Attack(tmp_path, server) as attack:
+        server.scripts["MLST"] = differs_about_one
+        result = attack.poll()
+        assert (result.changing, result.delivered) == (1, 1)
         attack.heal()
 
 

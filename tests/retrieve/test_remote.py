@@ -30,6 +30,9 @@ class MemoryPlace:
     def remove(self, name: bytes) -> None:
         self.server.remove(name)
 
+    def link(self, name: bytes, target: bytes) -> None:
+        self.server.link(name, target)
+
     def session(self) -> Remote:
         return MemoryRemote(self.server, Deadline(LIMIT_SECS))
 
@@ -43,6 +46,9 @@ class FtpPlace:
 
     def remove(self, name: bytes) -> None:
         Path(self.server.root, name.decode()).unlink()
+
+    def link(self, name: bytes, target: bytes) -> None:
+        Path(self.server.root, name.decode()).symlink_to(target.decode())
 
     def session(self) -> Remote:
         account = Account(self.server.host, self.server.port, self.server.user, self.server.password)
