@@ -19,7 +19,7 @@ from ftpretrieve.errors import LoginRefused, RemoteRefused, RemoteUnavailable, S
 from ftpretrieve.retrieve.ftp_data import DataOpener, Network
 from ftpretrieve.retrieve.ftp_limits import Crowded, is_crowded
 from ftpretrieve.retrieve.ftp_sockets import Sockets, shown
-from ftpretrieve.retrieve.ftp_tls import PlainLines, Tls, TlsFailed, explain
+from ftpretrieve.retrieve.ftp_tls import PlainLines, Tls, TlsFailed, explain, is_about_us, is_cut
 
 WIRE = "latin-1"
 """Maps bytes to text one to one; ftplib wants text."""
@@ -41,6 +41,12 @@ rest. One command at a time works there, so waiting longer would only eat up the
 LOGIN, ACCOUNT = ("greeting", "USER", "PASS"), ("USER", "PASS")
 BEGINNINGS = 10
 """Replies of one transfer that say that it begins."""
+
+TLS_WANTED = re.compile(r"\b(TLS|SSL|FTPS|use auth\b|encrypt|secure (channel|connection)|clear-?text)", re.IGNORECASE)
+"""Words of a refused login that mean: not in the clear. vsftpd, proftpd, pure-ftpd, FileZilla, IIS, Serv-U say so."""
+
+TLS_RECORDS = ("\x15", "\x16")
+"""How an alert and a handshake of TLS begin. Source: RFC 8446, section 5.1."""
 
 QUIT_SECS = 0.5
 """What a goodbye may take: nobody is helped by waiting for it."""
@@ -177,8 +183,8 @@ class Control(ftplib.FTP):
         except (OSError, EOFError, ftplib.Error) as error:
             if self._sockets.over:
                 raise SessionExpired(self.stage) from error
-            kind = RemoteRefused if isinstance(error, TlsFailed) else RemoteUnavailable
-            raise kind(self._told(error)) from error
+            refused = isinstance(error, TlsFailed) or is_about_us(error)
+            raise (RemoteRefused if refused else RemoteUnavailable)(self._told(error)) from error
 
     def _told(self, error: Exception) -> str:
         if isinstance(error, EOFError):
@@ -187,14 +193,25 @@ class Control(ftplib.FTP):
             text = "no answer in time"
         elif isinstance(error, ssl.SSLError):
             text = explain(error)
-            if isinstance(error, ssl.SSLEOFError) and self.stage in ("greeting", "USER"):
+            if is_cut(error) and self.stage in ("greeting", "USER"):
                 text += "; does the server want a certificate of ours (ftp_client_cert)?"
         else:
             text = str(error) or type(error).__name__
-        strange = isinstance(error, ftplib.error_proto | TimeoutError)
-        if strange and self.stage == "greeting" and self.tls is None:  # a server that begins with TLS waits for ours
-            text = f"{text[:100]}; if TLS begins with the first byte at this port, set ftp_protocol = ftps-implicit"
-        return f"{self._account}: {self.stage}: {self.masked(text)}"
+        hint = self._hint(error, text)
+        return f"{self._account}: {self.stage}: {self.masked(text[:100] if hint else text)}{hint}"
+
+    def _hint(self, error: Exception, text: str) -> str:
+        """Return what to do about a login in the clear that shows what the server wanted instead, else ''."""
+        if self.stage == "greeting" and self.tls is None:
+            if text.startswith("SSH-"):
+                return "; this is the port of SSH (SFTP), which is something else than FTP: ask for the port of FTP"
+            if isinstance(error, TimeoutError) or text.startswith(TLS_RECORDS):  # it waits for our TLS to begin
+                return "; if TLS begins with the first byte at this port, set ftp_protocol = ftps-implicit"
+            if isinstance(error, ftplib.error_proto):
+                return "; that is not the greeting of an FTP server: check ftp_host and ftp_port"
+        if self._account.tls is None and self.stage in LOGIN and TLS_WANTED.search(text):
+            return "; the server wants TLS: set ftp_protocol = ftps"
+        return ""
 
     def masked(self, text: str) -> str:
         """Return a server's words, or a name as the wire has it, fit for a log: without our password and without
@@ -236,7 +253,7 @@ class Control(ftplib.FTP):
         """Read one reply, at most `REPLY_LINES` long. Source: RFC 959, section 4.2."""
         lines = [NEGOTIATION.sub("", self.getline())]
         code = lines[0][:3]
-        if lines[0][3:4] == "-":
+        if code.isdigit() and lines[0][3:4] == "-":  # SSH-2.0 is none
             while len(lines) == 1 or not (lines[-1].startswith(f"{code} ") or lines[-1] == code):
                 if len(lines) >= REPLY_LINES:
                     raise ftplib.error_proto(f"a reply of more than {REPLY_LINES} lines")

@@ -10,7 +10,6 @@ import ftplib
 import hashlib
 import os
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +19,7 @@ from ftpretrieve.retrieve.ftp_control import Control, wire_name
 from ftpretrieve.retrieve.ftp_limits import RateLimit
 from ftpretrieve.retrieve.ftp_replies import told_size
 from ftpretrieve.retrieve.ftp_sockets import Sockets
+from ftpretrieve.retrieve.ftp_tls import is_cut
 from ftpretrieve.retrieve.records import Arrived, Failed, State, Wanted
 from ftpretrieve.retrieve.staging import Session
 
@@ -166,15 +166,10 @@ class Download:
         """Receive some bytes; return how many, 0 at the end."""
         try:
             count = data.recv_into(buffer[: self._rate.at_most(BLOCK_BYTES)])
-        except ssl.SSLEOFError:
-            count, self._cut = 0, True
         except OSError as error:
-            self.broken = True
-            silent = isinstance(error, TimeoutError)
-            if silent and self._received == self._size and self._control.tls is None and not self._sockets.over:
-                self._silent = True
-                return 0
-            return self._ended() or self._failed("no data in time" if silent else str(error))
+            if not is_cut(error):
+                return self._lost(error)
+            count, self._cut = 0, True
         # What arrives after an abort is not the file's, and end of file then is the abort's.
         if self._sockets.aborted.is_set():
             self.broken = True
@@ -182,6 +177,15 @@ class Download:
         if not count and not self._cut:
             self._control.leave(data)
         return count
+
+    def _lost(self, error: OSError) -> int | Failed:
+        """Return what a data connection that broke or fell silent comes to: the end, when all has come by count."""
+        self.broken = True
+        silent = isinstance(error, TimeoutError)
+        if silent and self._received == self._size and self._control.tls is None and not self._sockets.over:
+            self._silent = True
+            return 0
+        return self._ended() or self._failed("no data in time" if silent else str(error))
 
     def _write(self, fd: int, block: memoryview) -> None:
         self._hash.update(block)

@@ -18,6 +18,7 @@ from ftpretrieve.retrieve.decide import unsafe_reason
 from ftpretrieve.retrieve.ftp_control import Control, wire_name
 from ftpretrieve.retrieve.ftp_replies import named
 from ftpretrieve.retrieve.ftp_sockets import Sockets
+from ftpretrieve.retrieve.ftp_tls import is_cut
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
 from ftpretrieve.retrieve.records import Kind, Listing, RemoteFile
 from ftpretrieve.retrieve.remote import Looks
@@ -188,8 +189,10 @@ class Lister:
                     yield block
                 self._expired(control)
                 control.leave(data)
-            except ssl.SSLEOFError:  # anybody can end a connection, only the server can close one of TLS
-                self._expired(control)
+            except ssl.SSLError as error:
+                if not is_cut(error):
+                    raise
+                self._expired(control)  # else: anybody can end a connection, only the server can close one of TLS
                 totals.suspect = "truncated"
             finally:
                 self._sockets.close(data)
