@@ -240,8 +240,8 @@ def test_the_dos_format(make_server: MakeServer) -> None:
     os.utime(server.root / "in", (NOON, NOON))
     with server.connect() as client:
         assert sorted(listing(client)) == [
-            "11-15-23  12:00PM      <DIR>          in",
-            "11-15-23  12:01PM                   5 a b.txt",
+            "11-15-23  12:00PM       <DIR>          in",
+            "11-15-23  12:01PM                    5 a b.txt",
         ]
 
 
