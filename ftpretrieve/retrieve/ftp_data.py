@@ -29,6 +29,7 @@ EXTENDED_PORT = re.compile(r"([!-/:-@\[-`{-~])(?:\d?)\1[^()]{0,50}?\1(\d{1,5})\1
 """Source: RFC 2428, section 3: any delimiter; address and its kind are empty, and read over when they are not."""
 
 FIREWALL = "is a firewall between here and the server? open its passive ports there, or set ftp_passive = no"
+NO_PASSIVE = "set ftp_passive = no, if the server can reach this machine"
 PRIVILEGED_PORTS = 1024
 
 
@@ -80,17 +81,19 @@ class DataOpener:
 
     def _passive(self, control: ftplib.FTP, verbs: Sequence[str]) -> Opening:
         assert control.sock is not None
-        problems = []
+        problems, tried = [], False
         for verb in verbs:
             try:
                 address = self._named(control, verb)
+                tried = True
                 opening = self._connect(control.sock.family, address)
             except _Unusable as error:
                 problems.append(f"{verb}: {error}")
                 continue
             self._found = verb
             return opening
-        raise ftplib.error_proto(f"no data connection: {'; '.join(problems)}")
+        fix = FIREWALL if tried else NO_PASSIVE
+        raise ftplib.error_proto(f"no data connection: {'; '.join(problems)}; {fix}")
 
     def _named(self, control: ftplib.FTP, verb: str) -> tuple[str | int, ...]:
         """Ask for a port and return the address to connect to: by default that where the server is, since one behind a
@@ -112,7 +115,7 @@ class DataOpener:
             if self._sockets.over:
                 raise
             what = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-            raise _Unusable(f"{shown(str(address[0]), int(address[1]))}: {what}; {FIREWALL}") from error
+            raise _Unusable(f"{shown(str(address[0]), int(address[1]))}: {what}") from error
 
     # -- active -------------------------------------------------------------------------------------------------
 
