@@ -136,8 +136,9 @@ class Intake:
     def kept(self, item: Candidate, listed_at: float, *, listing_is_look: bool) -> Arrived | None:
         """Return a file that arrived in an earlier session and is still listed the same, to wait for its second look.
 
-        The wait begins anew with this listing: how long ago the first look was, only a wall clock could tell. None
-        when the file is gone from staging, or its first look was of another kind than this session's.
+        The time since the session in which it arrived counts, by the wall clock: else nothing would ever come where
+        `settle_secs` is longer than a session. None when the file is gone from staging, or its first look was of
+        another kind than this session's.
         """
         row = item.version
         assert row is not None
@@ -154,7 +155,7 @@ class Intake:
             row.id,
             item.file,
             first,
-            listed_at,
+            listed_at - max(0.0, self._now() - row.looked_at),
             polls_changing=row.polls_changing,
             at_rest=at_rest,
             doubts=item.doubts,

@@ -30,6 +30,18 @@ def test_limit_before_the_second_look_needs_no_second_download(style: Style, mak
 
 
 @every_style
+def test_files_come_where_a_session_is_shorter_than_the_wait(style: Style, make_world: Callable[..., World]) -> None:
+    """The time between the sessions counts: a wait that began anew in each would never end."""
+    world = make_world(style, settle_secs=600)
+    world.server.put(b"a", b"one", world.clock.now() - 3 * 86_400)
+    assert isinstance(world.poll(limit_secs=300).error, SessionExpired)
+    assert world.states() == {"arrived": 1}
+    world.clock.advance(700)
+    assert world.poll(limit_secs=300).delivered == 1
+    assert world.server.calls["retr"] == 1
+
+
+@every_style
 def test_kept_file_that_was_rewritten_is_fetched_anew(style: Style, make_world: Callable[..., World]) -> None:
     """The version that arrived never had its second look: only the new one is delivered."""
     world = make_world(style)
