@@ -39,6 +39,8 @@ QUEUED_SECS = 5.0
 rest. One command at a time works there, so waiting longer would only eat up the session."""
 
 LOGIN, ACCOUNT = ("greeting", "USER", "PASS"), ("USER", "PASS")
+"""Steps at which a server may refuse because it is full, and because of the account."""
+
 BEGINNINGS = 10
 """Replies of one transfer that say that it begins."""
 

@@ -30,7 +30,9 @@ EXTENDED_PORT = re.compile(r"([!-/:-@\[-`{-~])(?:\d?)\1[^()]{0,50}?\1(\d{1,5})\1
 
 FIREWALL = "is a firewall between here and the server? open its passive ports there, or set ftp_passive = no"
 NO_PASSIVE = "set ftp_passive = no, if the server can reach this machine"
+
 PRIVILEGED_PORTS = 1024
+"""Below stand the services of the system; no server hands out such a port for data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ SMALL_BYTES = 16 * 1024 * 1024
 than a queued reply is waited for."""
 
 NO_COMMAND = ("500", "502")
+"""Source: RFC 959, section 4.2.2. With 501 and 504 the command is known, and this file or algorithm is the matter."""
 
 Told = tuple[str, str]
 """(algorithm, digest in lower-case hexadecimal)"""

@@ -19,6 +19,7 @@ from ftpretrieve.retrieve.ftp_limits import Crowded
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 
 PAUSE_SECS = 0.2
+"""Who waits for a connection asks so often: nobody tells him of a pause that is over, or of the session's end."""
 
 AGAIN_FIRST_SECS, AGAIN_MAX_SECS = 1.0, 60.0
 """After a further connection was refused. A server needs a moment to notice that an old one is gone."""

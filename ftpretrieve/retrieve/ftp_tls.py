@@ -27,6 +27,7 @@ LEAVE_SECS = 0.5
 
 DAY_SECS = 86_400
 NAMES_SHOWN = 5
+"""Of those in a certificate, when none is the server's; a large provider's has a hundred."""
 
 TRUST = "if it is the right server, save the certificate of its authority and name that file as ftp_ca_file"
 MEANINGS = {

@@ -21,6 +21,7 @@ LINKS_MAX = 10_000
 """Links followed in one poll. Each costs a question at every poll, also when nothing has changed."""
 
 CHUNK = 500
+"""Links that are asked, and then decided about, together: as many as a listing's entries come in."""
 
 NOT_DONE, FIRST_SEEN, TOO_YOUNG = "not-done", "first-seen", "too-young"
 WAITS = (NOT_DONE, FIRST_SEEN, TOO_YOUNG)

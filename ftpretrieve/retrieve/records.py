@@ -6,7 +6,6 @@ Theory of operation. A thing changes *type* when something becomes true of it:
     Wanted       decided to be fetched, and has a row in the journal
     Arrived      its bytes are in staging, fsynced, complete by count; not yet looked at a second time
     Staged       two equal looks enclose its download: finished. May be published
-    Delivery     it lies in the sync directory under its own name
 
 so a function that needs a verified file cannot be handed a listing row. A `Look` is what the server said about one name
 at one time; two looks are comparable only when they were taken on the same clock.
@@ -199,16 +198,6 @@ class Staged:
     recheck: bool = False
     attempts: int = 0
     next_try: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A file that lies in the sync directory: what FILESDOWNLOADED tells."""
-
-    id: int
-    local_path: bytes
-    mtime: int | None
-    name: bytes
 
 
 @dataclass(frozen=True, slots=True)

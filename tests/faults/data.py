@@ -17,10 +17,6 @@ def passive(reply: Callable[[int], str]) -> dict[str, Script]:
     return {"PASV": lambda talk, _: talk.reply(reply(talk.listen()))}
 
 
-def extended(reply: Callable[[int], str]) -> dict[str, Script]:
-    return {"EPSV": lambda talk, _: talk.reply(reply(talk.listen()))}
-
-
 def own_port(talk: Conversation, _: str) -> None:
     port = talk.server.port
     talk.reply(f"227 ok (127,0,0,1,{port >> 8},{port & 255})")
@@ -44,6 +40,15 @@ def bye_afterwards(talk: Conversation, argument: str) -> bool:
     talk.proceed(argument)
     talk.reply("421 idle for too long")
     return False
+
+
+def ends_and_never_ends(talk: Conversation, argument: str) -> None:
+    body = talk.payload(argument)
+    if body is None:
+        return
+    talk.stream([body])
+    while not talk.server.stopped.wait(0.1):
+        talk.reply("226-and then")
 
 
 def more_afterwards(reply: str) -> Script:
@@ -93,6 +98,7 @@ DATA = [
     Fault("ending-250", "ends with 250", on_all(sends(ending="250 done"))),
     Fault("ending-lines", "ends with three lines", on_all(sends(ending="226-a\r\n226-b\r\n226 c"))),
     Fault("ending-garbage", "ends with garbage", on_all(sends(ending="hello"))),
+    Fault("ending-drips", "ends with a reply that goes on and on, a line now and then", on_all(ends_and_never_ends)),
     Fault("ending-twice", "ends with 226 twice", on_all(sends(ending="226 done\r\n226 done"))),
     Fault("out-of-step", "has one reply too many after every file", {"RETR": more_afterwards("226 more")}),
     Fault("extra-226", "ends the last transfer once more before the next", on_all(says_and_goes_on("226 done"))),
