@@ -7,6 +7,7 @@ directories, or show the password.
 
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from ftpretrieve.retrieve.doctor_commands import check_commands
 from ftpretrieve.retrieve.findings import Finding, fail, ok, warn
 from ftpretrieve.retrieve.ftp import FtpRemote
 from ftpretrieve.retrieve.ftp_control import Account, Control
+from ftpretrieve.retrieve.ftp_limits import Crowded
 from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.ftp_tls import Facts
 from ftpretrieve.retrieve.mailbox import make_rules
@@ -37,6 +39,16 @@ from ftpretrieve.units import format_duration
 
 RENEW_DAYS = 14
 """Days before a certificate expires that somebody should know."""
+
+FIX_IS_TOLD = re.compile(r"\b(set|check) ftp_")
+"""In the words of an error: it says itself what to do."""
+
+VERIFY = "set ftp_tls_verify = yes, and ftp_ca_file to a certificate of the partner's own"
+
+TRUNCATED = "have the server's limit raised (pure-ftpd: LimitRecursion), or the files spread over several directories"
+UNREADABLE = "a banner does no harm, but a file in such a line is never fetched: ask the server's operator for MLSD"
+
+SIZELESS = "that such a file came whole is known from the server's 226 alone; ask its operator for SIZE or MLSD"
 
 QUARTER_SECS = 900
 """Time zones differ from UTC by multiples of a quarter of an hour."""
@@ -56,13 +68,24 @@ def check_server(conf: AppConf, password: str) -> Iterator[Finding]:
         yield from _logins(conf, account, deadline)
         stage, fix = "listing", "check ftp_remote_directory, and what this user may do at the server"
         yield from _listing(conf, account, deadline)
-    except RemoteRefused as error:
-        yield fail(stage, str(error), fix if stage == "listing" or isinstance(error, LoginRefused) else "")
-    except RemoteUnavailable as error:
-        yield fail(stage, str(error), "check ftp_host, ftp_port, the network and the server")
+    except (RemoteRefused, RemoteUnavailable) as error:
+        yield fail(stage, str(error), _fix(stage, error, fix))
     except SessionExpired as error:
         limit = format_duration(conf.ftp_duration_secs)
         yield fail(stage, f"{account}: not done within ftp_duration_secs = {limit} ({error})", "raise it, if it is low")
+
+
+def _fix(stage: str, error: RemoteRefused | RemoteUnavailable, refused: str) -> str:
+    """Return what to do about an error that ended a stage, '' when it says so itself."""
+    if FIX_IS_TOLD.search(str(error)):
+        return ""
+    if isinstance(error, Crowded):
+        return "try again when others have left (a running daemon is one of them), or have the server allow more"
+    if isinstance(error, RemoteRefused):
+        return refused if stage == "listing" or isinstance(error, LoginRefused) else ""
+    if stage == "listing":
+        return "the login worked: check the firewalls between, ftp_passive, and the server's log"
+    return "check ftp_host, ftp_port, the network and the server"
 
 
 def _silent() -> logging.Logger:
@@ -90,10 +113,10 @@ def _logins(conf: AppConf, account: Account, deadline: Deadline) -> Iterator[Fin
 
 def _tls(facts: Facts, *, verified: bool) -> Finding:
     days = facts.days_left
-    until = "" if days is None else f", {days} days left"
+    until = "" if days is None else f", {days} days left" if days >= 0 else ", expired"
     told = f"{facts.version}, {facts.cipher}; certificate of {facts.subject}, issued by {facts.issuer}{until}"
     if not verified:
-        return warn("tls", f"{told}; not verified", "anybody on the way may read and change all; ftp_tls_verify = yes")
+        return warn("tls", f"{told}; not verified", f"anybody on the way may read and change all; {VERIFY}")
     if days is not None and days < RENEW_DAYS:
         return warn("tls", told, "have the certificate renewed")
     return ok("tls", told)
@@ -124,13 +147,13 @@ class _Tally:
 
     def __init__(self, conf: AppConf) -> None:
         self._is_wanted = make_rules(conf).matcher()
-        self.files = self.wanted = self.unsafe = self.timeless = self.sizeless = 0
+        self.files = self.links = self.wanted = self.unsafe = self.timeless = self.sizeless = 0
         self.newest: RemoteFile | None = None
-        self.command = "the listing"
+        self.undated: RemoteFile | None = None
 
     def add(self, chunk: Sequence[RemoteFile]) -> None:
         for file in chunk:
-            self.command = "MLSD" if file.clock is Clock.UTC else "LIST"
+            self.links += file.kind is Kind.LINK
             if file.kind is not Kind.FILE:
                 continue
             self.files += 1
@@ -141,6 +164,7 @@ class _Tally:
             self.sizeless += file.size is None
             if file.stamp is None:
                 self.timeless += 1
+                self.undated = self.undated or file
             elif self.newest is None or file.stamp > (self.newest.stamp or 0):
                 self.newest = file
 
@@ -170,31 +194,35 @@ def _session(facts: Facts) -> Finding:
 
 def _what_was_listed(remote: FtpRemote, tally: _Tally) -> Iterator[Finding]:
     listing = remote.listing
-    told = f"{tally.command} shows {listing.listed} entries, {tally.files} files, {tally.wanted} of them wanted"
+    told = f"{remote.listed_by} shows {listing.listed} entries, {tally.files} files, {tally.wanted} of them wanted"
+    told += f", and {tally.links} symbolic links" if tally.links else ""
+    if listing.unreadable and not listing.listed:
+        told = record("no line can be read:", unreadable=listing.unreadable, example=next(iter(listing.examples), None))
+        yield fail("listing", told, "have the server list by MLSD, or as ls -l does (IIS: UNIX listing style)")
+        return
     if tally.files and not tally.wanted:
         yield warn("listing", told, "check include and exclude")
     else:
         yield ok("listing", told)
     if listing.suspect is not None:
-        yield warn("listing", f"it is {listing.suspect}: files are missing from it", "raise the server's limit")
+        yield warn("listing", f"it is {listing.suspect}: files are missing from it", TRUNCATED)
     if listing.unreadable:
         lines = record("lines", unreadable=listing.unreadable, example=next(iter(listing.examples), None))
-        yield warn("listing", lines, "these are not fetched; ask the server's operator for MLSD")
+        yield warn("listing", lines, UNREADABLE)
     if tally.unsafe:
         yield warn("names", f"{tally.unsafe} cannot be a file name here and are skipped", "rename them at the server")
 
 
 def _times(remote: FtpRemote, tally: _Tally) -> Iterator[Finding]:
     """Tell how precise sizes and times are, and how the server's clock and ours go together."""
-    newest, by_list = tally.newest, tally.command == "LIST"
-    asked = remote.ask([newest]) if newest is not None and by_list else None
-    exact = asked.get(newest.name) if asked is not None and newest is not None else None
-    if tally.timeless or tally.sizeless:
-        yield warn(
-            "stamps",
-            f"{tally.timeless} files without a readable time, {tally.sizeless} without a size",
-            "what is missing cannot show a rewrite; ask the server's operator for MLSD",
-        )
+    newest, by_list = tally.newest, remote.listed_by == "LIST"
+    exact, undated = _asked(remote, newest if by_list else None), _asked(remote, tally.undated)
+    if tally.timeless:
+        yield warn("stamps", f"{tally.timeless} files without a readable time", _cost_without_time(undated))
+    if tally.sizeless and all(told is None or told.size is None for told in (exact, undated)):
+        yield warn("sizes", f"{tally.sizeless} files without a size, and no SIZE", SIZELESS)
+    if newest is None and tally.undated is not None:
+        return
     if newest is None:
         yield ok("stamps", "there is no file to ask about")
     elif not by_list:
@@ -210,6 +238,17 @@ def _times(remote: FtpRemote, tally: _Tally) -> Iterator[Finding]:
         )
     if newest is not None:
         yield from _clock(newest, exact)
+
+
+def _asked(remote: FtpRemote, file: RemoteFile | None) -> RemoteFile | None:
+    """Return what SIZE and MDTM say of a file, None when they say nothing, or there is no file."""
+    answers = remote.ask([file]) if file is not None else None
+    return None if answers is None or file is None else answers.get(file.name)
+
+
+def _cost_without_time(asked: RemoteFile | None) -> str:
+    known = "each is asked for once by MDTM, and then" if asked is not None and asked.stamp is not None else "each"
+    return f"{known} counts as new only when its name or size is: have rewritten files renamed, or ask for MLSD"
 
 
 def _precision(file: RemoteFile) -> str:

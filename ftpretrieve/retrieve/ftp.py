@@ -138,6 +138,11 @@ class FtpRemote:
         return self._lister.known
 
     @property
+    def listed_by(self) -> str:
+        """The command that lists, as far as it is known by now; for those who report it."""
+        return "MLSD" if self._lister.mlsd else "LIST"
+
+    @property
     def listing_is_look(self) -> bool:
         """Whether a listing and a later look can be compared."""
         return bool(self._lister.mlsd) or not self._looker.can_ask

@@ -447,8 +447,8 @@ def test_lines_that_nobody_can_read_are_told_with_an_example(home: Home, make_se
     )
     home.serve(server)
     found = home.check(offline=False)
-    assert found["listing"][1][0] == "warn"
-    assert "who knows" in found["listing"][1][1]
+    assert found["listing"][0][0] == "FAIL"
+    assert "who knows" in found["listing"][0][1]
     assert "\x1b" not in json.loads(next(line for line in home.output.splitlines() if "who knows" in line))["detail"]
 
 
