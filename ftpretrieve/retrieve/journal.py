@@ -200,11 +200,12 @@ class Journal(Listings):
     # -- a file's way -------------------------------------------------------------------------------------------
 
     def arrive(self, items: Iterable[Arrived], now: float) -> None:
-        """Keep files whose second look did not happen in this session."""
+        """Keep files whose second look did not happen in this session, nor in those before since they arrived."""
         with self.transaction(durable=True, doing="keep an arrived file"):
             for item in items:
                 self.db.execute(
-                    f"UPDATE {self.table} SET state = ?, staged = ?, inode = ?, digest = ?, looked_at = ?, size = ?,"
+                    f"UPDATE {self.table} SET state = ?, staged = ?, inode = ?, digest = ?,"
+                    " looked_at = CASE state WHEN 'arrived' THEN looked_at ELSE ? END, size = ?,"
                     " partial_bytes = 0, recheck = ?, utc_stamp = coalesce(?, utc_stamp),"
                     " utc_precision = max(utc_precision, ?) WHERE id = ?",
                     (
