@@ -88,6 +88,7 @@ KINDS = [
         "lists a link to /etc/passwd",
         rows=lambda s, rows, mlsd: [*rows, row(b"link" if mlsd else b"link -> /etc/passwd", 11, mlsd, b"l")],
     ),
+    Fault("kind-both", "lists a file as a directory too", rows=with_row(b"a.bin", b"d", 4096)),
     Fault("kind-directory", "lists a directory as a file", rows=with_row(b"directory")),
     Fault(
         "kind-itself",

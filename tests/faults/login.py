@@ -94,6 +94,11 @@ def in_lines(line: bytes) -> list[bytes]:
     return [line[:3] + b"-several lines\r\n  and one more\r\n" + line]
 
 
+def without_text(line: bytes) -> list[bytes]:
+    tells_something = line[3:4] == b"-" or line[:3] in (b"213", b"215", b"227", b"229", b"257")
+    return [line if tells_something else line[:3] + b"\r\n"]
+
+
 COMMANDS = [
     Fault("feat-500", "does not know FEAT", {"FEAT": says("500 what?")}),
     Fault("feat-530", "refuses FEAT", {"FEAT": says("530 no")}),
@@ -129,6 +134,8 @@ COMMANDS = [
     Fault("loses-queue", "reads the first command of each packet and loses the others", {"QUEUE": silent}),
     Fault("replies-in-pieces", "sends replies one byte at a time", packets=bytewise),
     Fault("replies-bare-lf", "ends lines with LF alone", packets=lambda line: [line.replace(b"\r\n", b"\n")]),
+    Fault("replies-cr-cr-lf", "ends lines with CR CR LF", packets=lambda line: [line.replace(b"\r\n", b"\r\r\n")]),
+    Fault("replies-no-text", "sends codes without a word", packets=without_text),
     Fault("replies-in-lines", "sends every reply in three lines", packets=in_lines),
     Fault("replies-long", "has 3,000 bytes in every reply", packets=lambda line: [line[:-2] + b" x" * 1500 + b"\r\n"]),
     Fault(

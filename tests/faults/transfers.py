@@ -1,6 +1,6 @@
 """Faults of the transfer of a file, and files that change while they are fetched."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tests.faults import scripts
 from tests.faults.conversation import Conversation, Script
@@ -99,6 +99,26 @@ def resumes(offset: Callable[[int], int]) -> dict[str, Script]:
     return {"RETR": cut_at_first, "REST": rest}
 
 
+def speaks_meanwhile(reply: str) -> Script:
+    """Say something while the data flow."""
+
+    def script(talk: Conversation, argument: str) -> bool | None:
+        body = talk.payload(argument)
+        if body is None:
+            return None
+
+        def blocks() -> Iterator[bytes]:
+            yield half(body)
+            talk.reply(reply)
+            yield body[len(half(body)) :]
+
+        talk.stream(blocks())
+        talk.reply("226 done")
+        return None
+
+    return script
+
+
 TRANSFER = [
     Fault("short-226", "sends half of a file and a friendly 226", retr(sends(half))),
     Fault("short-426", "sends half of a file and 426", retr(sends(half, "426 cut"))),
@@ -113,6 +133,8 @@ TRANSFER = [
     Fault("retr-before-data", "is silent after RETR", retr(silent)),
     Fault("retr-mid-data", "sends half of a file, then nothing", retr(scripts.hangs_after(half))),
     Fault("retr-end-data", "sends a whole file, then nothing", retr(scripts.hangs_after(lambda body: body))),
+    Fault("retr-marks", "sends restart marks (110) while data flow", retr(speaks_meanwhile("110 MARK 1 = 2"))),
+    Fault("retr-421-meanwhile", "says 421 while data flow, and goes on", retr(speaks_meanwhile("421 down soon"))),
     Fault("retr-no-226", "sends a whole file and closes it, but no reply follows", retr(sends(ending=None))),
     Fault("drop-control", "closes the control connection in the middle of a RETR", retr(drops_control(0.5))),
     Fault("drop-control-after", "closes the control connection after the data, without 226", retr(drops_control(1))),

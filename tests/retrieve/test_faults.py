@@ -21,7 +21,8 @@ WITH_MLSD = {
         late-greeting long-greeting nested-greeting greeting-120 user-230 user-332 pass-202 pass-lines
         pass-late one-connection feat-500 feat-530 feat-empty feat-garbled feat-lies feat-hides cwd-200
         pwd-500 pwd-garbled syst-garbled quit-silent quit-close idle-421 idle-close loses-queue
-        replies-in-pieces replies-bare-lf replies-in-lines replies-long replies-8bit pasv-foreign pasv-nowhere
+        replies-in-pieces replies-bare-lf replies-cr-cr-lf replies-no-text replies-in-lines replies-long replies-8bit
+        retr-marks kind-both pasv-foreign pasv-nowhere
         pasv-bare pasv-garbled pasv-port-0 pasv-port-large pasv-port-closed pasv-500 pasv-425 epsv-500
         epsv-425 epsv-garbled epsv-port-0 epsv-port-closed epsv-silent twice-150 opening-125 opening-lies
         opening-lines late-150 early-226 ending-250 ending-lines ending-twice out-of-step extra-226
@@ -49,7 +50,7 @@ WITH_MLSD = {
     "failed": """
         list-torn-226 list-different name-lf name-command kind-directory size-larger short-226 short-426
         short-reset short-reset-226 last-byte empty-226 retr-before-data retr-mid-data drop-control
-        drop-at-retr retr-421 retr-425 retr-426 retr-450 retr-451 retr-452 retr-501 retr-550 retr-552
+        drop-at-retr retr-421 retr-421-meanwhile retr-425 retr-426 retr-450 retr-451 retr-452 retr-501 retr-550 retr-552
         after-426 after-451 after-452 after-550 after-552 other-file error-in-data rest-ignored rest-one-off
         rest-rounded rest-500 vanishes vanishes-before
     """,
@@ -67,7 +68,7 @@ WITH_MLSD = {
         ending-garbage list-421 list-before-data list-mid-data list-no-226 list-reset list-drop look-silent
     """,
     "timeout": """
-        silent-connect slow-greeting list-slow list-endless list-endless-line slow
+        silent-connect slow-greeting ending-drips list-slow list-endless list-endless-line slow
     """,
 }
 """The word -> the faults after which a poll comes to it, where the server has MLSD:
@@ -157,6 +158,7 @@ TOGETHER = [
     ["one-connection", "retr-425@first", "name-absolute"],
     ["late-greeting", "pass-202", "quit-close", "list-twice", "retr-mid-data@2"],
     ["list-torn-426", "torn", "idle-421"],
+    ["size-missing", "mlst-500", "short-226"],
 ]
 
 
