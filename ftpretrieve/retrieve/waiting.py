@@ -46,13 +46,14 @@ class Waiting:
         """
         if not self.items or self._monotonic() < self._next_look:
             return []
-        started = self._monotonic()
-        ready = [item for item in self.items if item.wanted.first_at + self._settle_secs <= started]
+        now = self._monotonic()
+        ready = [item for item in self.items if item.wanted.first_at + self._settle_secs <= now]
         if not ready:
             return []
         looked_at = [item.wanted.first for item in ready]
         # Before the look, so that a digest of other content is told from one of a file that has changed meanwhile.
         told = remote.digests(looked_at) if self._verify else {}
+        started = self._monotonic()  # digests are asked once for each file: they need no pause to stay few
         seen = None if told is None else remote.look(looked_at)
         if told is None or seen is None:
             return []

@@ -14,10 +14,12 @@ SETTLE_SECS = 5.0
 
 @dataclass
 class Looker:
-    """A remote whose looks take a given time and are counted; names in `gone` are gone, those in `untold` not told."""
+    """A remote whose looks take a given time and are counted, and its digests another; names in `gone` are gone, those
+    in `untold` not told."""
 
     now: float = 100.0
     secs: float = 0.0
+    digest_secs: float = 0.0
     busy: bool = False
     gone: set[bytes] = field(default_factory=set)
     untold: set[bytes] = field(default_factory=set)
@@ -32,6 +34,10 @@ class Looker:
         self.asked.append([file.name for file in files])
         self.now += self.secs
         return {file.name: None if file.name in self.gone else file for file in files if file.name not in self.untold}
+
+    def digests(self, files: Sequence[RemoteFile]) -> Mapping[bytes, tuple[str, str]]:
+        self.now += self.digest_secs
+        return {}
 
 
 def arrived(name: bytes, first_at: float) -> Arrived:
@@ -74,6 +80,17 @@ def test_one_look_takes_all_that_may_be_looked_at(waiting: Waiting, remote: Look
     assert len(settled(waiting, remote)) == 1000
     assert len(remote.asked) == 1
     assert [item.wanted.file.name for item in waiting.items] == [b"late"]
+
+
+def test_digests_do_not_put_off_the_next_look(remote: Looker) -> None:
+    """A server that takes minutes for them, or falls silent over one, is not left alone for twenty times as long."""
+    waiting = Waiting(SETTLE_SECS, remote.monotonic, verify=True)
+    remote.digest_secs = 60.0
+    waiting.add(arrived(b"a", remote.now))
+    remote.now += SETTLE_SECS
+    assert settled(waiting, remote) == [b"a"]
+    waiting.add(arrived(b"b", remote.now))
+    assert waiting.next_due() == remote.now + SETTLE_SECS
 
 
 def test_looks_keep_their_distance(waiting: Waiting, remote: Looker) -> None:
