@@ -33,6 +33,19 @@ TUPLES_A_LINE = 200
 LEAST_SECRET = 4
 """Shorter secrets are not masked: that would punch holes into ordinary words, and tell them by doing so."""
 
+STANDING = ("LISTINGSUSPECT", "NAMESREFUSED", "LISTINGENDED", "DIRECTORYFAILED")
+LASTING = ("HASHUNAVAILABLE", "CONNECTIONSLIMITED")
+"""What a server does in every poll, or in every one that fetches; nobody reads a log that says so each time."""
+
+AGAIN_SECS = 86_400
+"""What goes on is said once a day, so that it stands in each day's log."""
+
+REPEATS_KEPT = 1000
+"""A hostile server has no end of different troubles; further ones are said each time."""
+
+COUNTED = re.compile(r" (?:listed|before|count|open)=\d+")
+"""Figures that may change while the trouble is the same."""
+
 RECORDS: dict[str, str] = {
     "FILESDOWNLOADED": "a list of (local file, remote mtime in epoch seconds or None, remote name): files handed over; "
     "at most 200 a line, for ast.literal_eval",
@@ -52,7 +65,7 @@ RECORDS: dict[str, str] = {
     "LISTINGENDED": "reply=: the server broke off the listing with this reply; what came before it is used",
     "DIRECTORYFAILED": "name= reason=: a directory below the remote directory could not be listed",
     "HASHUNAVAILABLE": "command= reason=: ftp_verify_hash is set and this server could not tell a digest; such files "
-    "are delivered without, and this is said once a session",
+    "are delivered without",
     "NAMETAKEN": "name= by= kept_as=: another file lies at the sync path, so this one got the name kept_as",
     "BADENCODING": "name= encoding= action= kept_as=: the content does not decode as xml_encoding",
     "RECHECKFAILED": "name= attempts= reason=: it stays unknown whether this file was rewritten within one stamp",
@@ -86,6 +99,35 @@ def files_downloaded(rows: Sequence[tuple[str, int | None, str]]) -> list[str]:
     """Return the FILESDOWNLOADED lines for (local file, remote mtime in epoch seconds or None, remote name)."""
     starts = range(0, len(rows), TUPLES_A_LINE)
     return [f"FILESDOWNLOADED {[tuple(row) for row in rows[start : start + TUPLES_A_LINE]]!r}" for start in starts]
+
+
+class Repeats(logging.Filter):
+    """Holds back what was said in the poll before and less than a day ago; a new process says everything anew."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._said: dict[str, float] = {}
+        self._seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether this record is news."""
+        text = COUNTED.sub("", record.getMessage())
+        word = text.partition(" ")[0]
+        if word == "POLL":  # what this poll did not see again is over, and news when it comes back
+            self._said = {
+                said: when for said, when in self._said.items() if said in self._seen or said.startswith(LASTING)
+            }
+            self._seen = set()
+        if word not in STANDING + LASTING:
+            return True
+        self._seen.add(text)
+        now = self._monotonic()
+        if now - self._said.get(text, -AGAIN_SECS) < AGAIN_SECS:
+            return False
+        if len(self._said) < REPEATS_KEPT:
+            self._said[text] = now
+        return True
 
 
 def escape(text: str) -> str:

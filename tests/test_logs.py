@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ftpretrieve import logs
 from ftpretrieve.errors import StorageError
-from ftpretrieve.logs import RECORDS, LogFile, Redactor, files_downloaded, open_log, record, stderr_log
+from ftpretrieve.logs import RECORDS, LogFile, Redactor, Repeats, files_downloaded, open_log, record, stderr_log
 
 STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
 DAY = 86_400
@@ -430,6 +430,53 @@ def test_without_secrets_everything_passes(log, opened, path):
     opened().addFilter(Redactor([]))
     log.info("as %s is", "it")
     assert messages(path) == ["as it is"]
+
+
+# -- repeats ----------------------------------------------------------------------------------------------------------
+
+SUSPECT = "LISTINGSUSPECT reason=unreadable listed={} before={} example=Welcome"
+
+
+def said(log, path, *messages_):
+    """Log these and return what came out, but for the POLL records."""
+    before = len(messages(path)) if path.exists() else 0
+    for message in messages_:
+        log.warning(message)
+    return [message for message in messages(path)[before:] if not message.startswith("POLL")]
+
+
+def test_what_every_poll_shows_is_said_once_a_day(log, opened, path):
+    """A server with a banner in its listing would fill the log; the counts beside it do not make it news."""
+    seconds = [0.0]
+    log.addFilter(Repeats(lambda: seconds[0]))
+    opened()
+    first, later = SUSPECT.format(2, 0), SUSPECT.format(3, 2)
+    assert said(log, path, first, "POLL listed=2") == [first]
+    assert said(log, path, later, "POLL listed=3", later, "POLL listed=3") == []
+    seconds[0] = 86_400.0
+    assert said(log, path, later, "POLL listed=3") == [later]
+
+
+def test_what_is_new_or_was_over_is_said_at_once(log, opened, path):
+    log.addFilter(Repeats())
+    opened()
+    first, other = SUSPECT.format(2, 2), SUSPECT.format(2, 2) + "s"
+    assert said(log, path, first, "POLL listed=2", other, "POLL listed=2") == [first, other]
+    assert said(log, path, "POLL listed=2", first, "POLL listed=2") == [first]
+
+
+def test_what_shows_only_when_something_is_fetched_is_not_over_between(log, opened, path):
+    log.addFilter(Repeats())
+    opened()
+    unavailable = 'HASHUNAVAILABLE reason="the server offers no digests"'
+    assert said(log, path, unavailable, "POLL fetched=1", "POLL fetched=0", unavailable) == [unavailable]
+
+
+@pytest.mark.parametrize("message", ["FILEFAILED name=a attempts=1 reason=x", "TLSUNVERIFIED host=h"])
+def test_all_else_is_said_each_time(log, opened, path, message):
+    log.addFilter(Repeats())
+    opened()
+    assert said(log, path, message, message) == [message, message]
 
 
 def test_every_record_word_in_the_package_is_documented():

@@ -19,7 +19,7 @@ from ftpretrieve.errors import (
     RemoteUnavailable,
     SessionExpired,
 )
-from ftpretrieve.logs import Redactor, open_log, record, stderr_log
+from ftpretrieve.logs import Redactor, Repeats, open_log, record, stderr_log
 from ftpretrieve.passwords import Secret
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.ftp import FtpRemote
@@ -50,6 +50,8 @@ def open_logger(
     level = logging.DEBUG if debug else logging.INFO
     log = logging.Logger("ftpretrieve", level)  # noqa: LOG001  getLogger would share it with other mailboxes
     log.addFilter(Redactor(secrets))
+    if not debug:
+        log.addFilter(Repeats())
     if log_file:
         log.addHandler(open_log(log_file, conf.log_when, conf.log_keep, debug))
     if on_stderr is not None:
