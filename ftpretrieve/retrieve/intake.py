@@ -213,7 +213,13 @@ class Intake:
         wanted = item.wanted
         if not wanted.doubts:
             return False
-        twin = next((row for row in wanted.doubts if row.digest == item.digest), None)
+        # An earlier version that is listed just so: not when its UTC time tells that it is another one.
+        alike = [
+            row
+            for row in wanted.doubts
+            if row is wanted.doubts[0] or row.utc_stamp is None or same_version(wanted.first, row)
+        ]
+        twin = next((row for row in alike if row.digest == item.digest), None)
         self.differed.update(row.id for row in wanted.doubts if row is not twin)
         if twin is None:
             if not any(row.digest for row in wanted.doubts):

@@ -362,3 +362,12 @@ def test_an_hourly_file_with_the_same_content_casts_no_doubt_on_others(style: St
     assert b"a" in fetched
     assert b"b" not in fetched
     assert world.consume() == ["a", "b"]
+
+
+def test_a_rewrite_that_is_listed_as_an_earlier_version_with_the_same_content_comes(make_world: MakeWorld) -> None:
+    """`dn` again, under the time of an earlier `dn` as the clock was put back; MDTM tells that it is a new one."""
+    world = make_world(LIST_ASK)
+    for hour, content in enumerate((b"up", b"dn", b"up", b"dn", b"up")):
+        deliver(world, content, hour)
+    move_zone(world, -2 * HOUR)
+    deliver(world, b"dn", 5)
