@@ -210,3 +210,21 @@ def test_a_time_that_moved_with_the_zone_is_compared_by_content(
     world.poll_again(30 * 3600)
     world.consume()
     assert world.got == {("a", b"one"): 1} | ({("a", b"two"): 1} if rewritten else {})
+
+
+@to_the_minute
+def test_rewritten_in_its_minute_after_it_was_compared_for_a_moved_zone(
+    style: Style, make_world: Callable[..., World]
+) -> None:
+    """That its content was equal once does not end the asking while its minute is not over."""
+    world = make_world(style)
+    world.server.put(b"a", b"one")
+    world.poll()
+    assert world.consume() == ["a"]
+    world.server.style = dataclasses.replace(style, offset_secs=style.offset_secs + 6 * 3600)
+    world.poll()
+    assert world.consume() == []
+    assert world.clock.now() % 60 < 55
+    world.server.put(b"a", b"two")
+    world.settle()
+    assert world.got == {("a", b"one"): 1, ("a", b"two"): 1}
