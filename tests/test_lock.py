@@ -130,6 +130,7 @@ def test_release_lets_the_next_one_in_and_may_be_repeated(kind, path):
         pass
 
 
+@pytest.mark.slow
 @KINDS
 def test_eight_simultaneous_starts_give_one(kind, path):
     """In every round, also over the stale file of the last one, which was killed."""
@@ -146,6 +147,7 @@ def test_eight_simultaneous_starts_give_one(kind, path):
         assert sorted(line.split()[0] for line in said) == ["held"] + 7 * ["in"]
 
 
+@pytest.mark.slow
 def test_starts_and_stops_at_the_same_time_never_give_two(path):
     """The file is removed at every stop: who locked the removed one must notice."""
     code = """

@@ -206,6 +206,7 @@ def test_directories_that_only_look_alike_are_followed(pyftp: Any, tmp_path: Pat
     mailbox.journal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mlsd", [True, False], ids=["mlsd", "list"])
 def test_a_tree_without_end_leaves_half_of_the_session_for_its_files(mlsd: bool, tmp_path: Path) -> None:
     """Each directory has another one, of another time: nothing shows that it never ends."""
