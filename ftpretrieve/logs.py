@@ -50,8 +50,8 @@ RECORDS: dict[str, str] = {
     "FILESDOWNLOADED": "a list of (local file, remote mtime in epoch seconds or None, remote name): files handed over; "
     "at most 200 a line, for ast.literal_eval",
     "POLL": "listed= fetched= delivered= replaced= changing= failed= skipped= left= bytes= secs= "
-    "result=ok|partial|timeout|unreachable|refused reason=: one poll is over; ok: nothing failed, nothing is left, and "
-    "the listing was not cut",
+    "result=ok|partial|timeout|unreachable|refused reason=: one poll is over; ok: nothing failed, nothing is left but "
+    "what has to wait (settle, min_age_secs, done_suffix), and the listing was not cut",
     "FILEFAILED": "name= attempts= reason= next_try=: one file did not come; tried again at next_try (epoch seconds)",
     "SESSIONTIMEOUT": "limit_secs= stage=: the session was ended by ftp_duration_secs",
     "LISTINGSUSPECT": "reason=truncated|empty|shrunk|unreadable listed= before= example=: nothing is concluded from "

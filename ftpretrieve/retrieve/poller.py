@@ -98,7 +98,8 @@ class Poller:
             self._waiting.add(arrived)
         rechecks = Rechecks(self._mailbox, self._remote, self._intake)
         plan.fetch.extend(rechecks.ask(plan.recheck))
-        later = sum(plan.skipped.get(reason, 0) for reason in (LEFT, *WAITS))
+        self._result.waiting = sum(plan.skipped.get(reason, 0) for reason in WAITS)
+        later = plan.skipped.get(LEFT, 0) + self._result.waiting
         self._result.left = len(plan.fetch) + len(plan.doubtful) + later
         self._download([*plan.fetch, *doubts.first(plan.doubtful)], rechecks)
         self._download(doubts.rest())

@@ -287,7 +287,10 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class PollResult:
-    """The figures of one poll, as its POLL record tells them. `cut`: its listing hides files, see LISTINGSUSPECT."""
+    """The figures of one poll, as its POLL record tells them.
+
+    `cut`: its listing hides files, see LISTINGSUSPECT. `waiting`: so many of those `left` are not to be fetched yet.
+    """
 
     listed: int = 0
     fetched: int = 0
@@ -297,6 +300,7 @@ class PollResult:
     failed: int = 0
     skipped: int = 0
     left: int = 0
+    waiting: int = 0
     bytes: int = 0
     secs: float = 0.0
     cut: bool = False

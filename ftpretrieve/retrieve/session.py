@@ -168,7 +168,8 @@ def outcome(result: PollResult, *, stopped: bool) -> Outcome:
     """Return how a poll ended, in one word. `stopped`: the program is to end, which ends sessions as well."""
     match result.error:
         case None:
-            return Outcome.PARTIAL if result.failed or result.left or result.cut else Outcome.OK
+            unfinished = result.failed or result.left > result.waiting or result.cut
+            return Outcome.PARTIAL if unfinished else Outcome.OK
         case SessionExpired():
             return Outcome.PARTIAL if stopped else Outcome.TIMEOUT
         case RemoteUnavailable():
