@@ -24,7 +24,7 @@ from typing import TextIO
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import TRY_LATER, JournalBusy, RemoteUnavailable, SessionExpired
 from ftpretrieve.lock import FileLock
-from ftpretrieve.logs import escape
+from ftpretrieve.logs import escape, record
 from ftpretrieve.retrieve.absence import suspicion
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.decide import decide, name_matcher
@@ -33,7 +33,7 @@ from ftpretrieve.retrieve.gate import Gate
 from ftpretrieve.retrieve.journal import Journal
 from ftpretrieve.retrieve.mailbox import lock_path, make_rules, open_mailbox, would_be_refused
 from ftpretrieve.retrieve.orders import Orders, obey
-from ftpretrieve.retrieve.records import Candidate, Plan, PollResult
+from ftpretrieve.retrieve.records import Candidate, Listing, Plan, PollResult
 from ftpretrieve.retrieve.session import Sessions, figures, open_logger, open_progress, stderr_level
 from ftpretrieve.retrieve.watchdog import Watchdog
 
@@ -99,6 +99,7 @@ def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:
         remote = held.enter_context(_session(conf, log))
         journal.begin_poll(os.fsencode(conf.ftp_remote_directory))
         plan, _ = Gate(make_rules(conf), remote, time.time()).plan(journal)
+        _tell_suspect(remote.listing, journal.last_listed())
     for candidate in (*plan.fetch, *plan.doubtful):
         print(_shown(candidate, as_json), file=out)
     for candidate in plan.settle:
@@ -139,8 +140,19 @@ def mark_seen(
             mailbox.journal.note_complete(time.time())
     print(json.dumps({"marked": count}) if as_json else f"marked {count} as seen", file=out)
     if suspect is not None:
-        print(f"ftpretrieve: the listing is {suspect}: there may be more files; run it again", file=sys.stderr)
+        text = "what is not listed is not marked; see doctor, and run it again when the listing is whole"
+        print(f"ftpretrieve: the listing is {suspect}: {text}", file=sys.stderr)
     return 0 if suspect is None else 1
+
+
+def _tell_suspect(listing: Listing, before: int) -> None:
+    """Say what a listing leaves open, where nobody would see it: of what is not listed there is no line."""
+    suspect = suspicion(listing, before)
+    if suspect == "unreadable":
+        lines = record("lines", unreadable=listing.unreadable, example=next(iter(listing.examples), None))
+        print(f"ftpretrieve: the listing has {lines}; see doctor", file=sys.stderr)
+    elif suspect is not None:
+        print(f"ftpretrieve: the listing is {suspect}: files may be missing from it; see doctor", file=sys.stderr)
 
 
 def _decided(conf: AppConf, journal: Journal, remote: FtpRemote) -> Iterator[Plan]:

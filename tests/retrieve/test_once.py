@@ -203,6 +203,17 @@ def test_a_look_says_why_the_rest_is_not_fetched(site, pyftp):
     assert any(re.fullmatch(r"skip 7 known: (\d\.xml, ){5}…", line) for line in lines)
 
 
+def test_a_look_says_what_it_could_not_read(site, pyftp):
+    """Files in such lines have no line of their own, neither fetched nor skipped."""
+    for command in ("MLSD", "LIST"):
+        pyftp.replace[command] = lambda handler, _argument, _proceed: handler.push_dtp_data(
+            b"?? who knows\r\n", isproducer=False, cmd="LIST"
+        )
+    done = site.run("once", "-n", expect=0)
+    assert done.stdout == ""
+    assert 'lines unreadable=1 example="?? who knows"' in done.stderr
+
+
 def test_a_look_says_that_the_poll_itself_would_be_refused(site, pyftp):
     """Without its journal everything looks new, which is what one looks for before a start."""
     pyftp.put("a.xml", b"x")
