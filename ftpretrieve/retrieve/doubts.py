@@ -1,4 +1,4 @@
-"""Doubtful files: those that equal a kept version but for a clock that was moved, or that is another one.
+"""Doubtful files: those that equal the newest version but for a clock that was moved, or that is another one.
 
 Theory of operation. A server whose zone changes, or that is asked by MLSD instead of LIST, shows every unchanged file
 under another stamp; an hourly rewritten file of fixed size looks exactly the same. So a stamp alone never says "same":
@@ -9,6 +9,8 @@ under another stamp; an hourly rewritten file of fixed size looks exactly the sa
     a few                               each is asked by MDTM, else downloaded and compared by digest (`intake`)
     many by one same shift              five of them are compared so; when all are equal the rest is accepted, as far
                                         as their stamps are older than any rewrite since the last complete listing
+
+When a file older than that has moved, the clock has: recent files that have not are then asked about once more.
 
 Must not: download, or compare content itself.
 """
