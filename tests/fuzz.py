@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ftpretrieve.retrieve.dialects import MAX_SIZE_BYTES
 from ftpretrieve.retrieve.ftp_control import WIRE, Control
-from ftpretrieve.retrieve.ftp_data import _Unusable, parse_epsv, parse_pasv
+from ftpretrieve.retrieve.ftp_data import Unusable, parse_epsv, parse_pasv
 from ftpretrieve.retrieve.ftp_limits import is_crowded
 from ftpretrieve.retrieve.listing import LineSplitter, ListingParser
 from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND, RemoteFile
@@ -75,7 +75,7 @@ def reply(data: bytes) -> None:
                 told = control.getmultiline()
             is_crowded(told)
             for parse in (parse_pasv, parse_epsv):
-                with suppress(_Unusable):
+                with suppress(Unusable):
                     parse(told)
 
 

@@ -60,7 +60,7 @@ class Opening(Protocol):
         """Give it up."""
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """What the server answered leads to no data connection; says why."""
 
 
@@ -89,7 +89,7 @@ class DataOpener:
                 address = self._named(control, verb)
                 tried = True
                 opening = self._connect(control.sock.family, address)
-            except _Unusable as error:
+            except Unusable as error:
                 problems.append(f"{verb}: {error}")
                 continue
             self._found = verb
@@ -105,7 +105,7 @@ class DataOpener:
         peer = control.sock.getpeername()
         host, port = parse_pasv(reply) if verb == "PASV" else (None, parse_epsv(reply))
         if not 0 < port < 65536:
-            raise _Unusable(f"a port that cannot be: {reply}")
+            raise Unusable(f"a port that cannot be: {reply}")
         if host is not None and self._network.trust_pasv and control.sock.family == socket.AF_INET:
             peer = (_trusted(host, port, peer[0]),)
         return (peer[0], port, *peer[2:])
@@ -117,7 +117,7 @@ class DataOpener:
             if self._sockets.over:
                 raise
             what = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-            raise _Unusable(f"{shown(str(address[0]), int(address[1]))}: {what}") from error
+            raise Unusable(f"{shown(str(address[0]), int(address[1]))}: {what}") from error
 
     # -- active -------------------------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class DataOpener:
             for verb in verbs:
                 try:
                     _accepted(control, _announcement(verb, self._network.address or local, port))
-                except _Unusable as error:
+                except Unusable as error:
                     problems.append(f"{verb}: {error}")
                     continue
                 self._found = verb
@@ -207,26 +207,26 @@ def _accepted(control: ftplib.FTP, command: str) -> str:
     except (ftplib.error_perm, ftplib.error_temp) as error:
         if str(error).startswith("421"):
             raise
-        raise _Unusable(str(error)) from error
+        raise Unusable(str(error)) from error
     if not reply.startswith("2"):
-        raise _Unusable(f"an answer that is none: {reply}")
+        raise Unusable(f"an answer that is none: {reply}")
     return reply
 
 
 def parse_pasv(reply: str) -> tuple[str, int]:
-    """Return host and port of a reply to PASV, wherever in it they stand."""
+    """Return host and port of a reply to PASV, wherever in it they stand. Raises: Unusable."""
     found = SIX_NUMBERS.search(reply[3:])
     if reply[:3] != "227" or found is None or any(int(number) > 255 for number in found.groups()):
-        raise _Unusable(f"no address in {reply}")
+        raise Unusable(f"no address in {reply}")
     *host, high, low = found.groups()
     return ".".join(str(int(number)) for number in host), int(high) * 256 + int(low)
 
 
 def parse_epsv(reply: str) -> int:
-    """Return the port of a reply to EPSV."""
+    """Return the port of a reply to EPSV. Raises: Unusable."""
     found = EXTENDED_PORT.search(reply[3:])
     if reply[:3] != "229" or found is None:
-        raise _Unusable(f"no port in {reply}")
+        raise Unusable(f"no port in {reply}")
     return int(found[2])
 
 
@@ -239,7 +239,7 @@ def _trusted(host: str, port: int, peer: str) -> str:
     strange = address.is_link_local or address.is_multicast or address.is_reserved
     strange = strange or address.is_loopback and not ipaddress.IPv4Address(peer).is_loopback
     if strange or port < PRIVILEGED_PORTS:
-        raise _Unusable(f"a data connection to {shown(host, port)} is refused")
+        raise Unusable(f"a data connection to {shown(host, port)} is refused")
     return host
 
 

@@ -1,5 +1,6 @@
 """What the tests of listings share: a present, the seconds of a date, and reading one line."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ftpretrieve.retrieve.listing import ListingParser
@@ -30,6 +31,14 @@ def read(line: bytes, mlsd: bool | None = None, now: datetime = NOW) -> RemoteFi
     assert parser.unreadable == 0, line
     assert len(entries) <= 1
     return entries[0] if entries else None
+
+
+def read_all(lines: Sequence[bytes]) -> list[RemoteFile]:
+    """Return the entries of a listing in which every line must be understood."""
+    parser = ListingParser(NOW, mlsd=False)
+    entries = parser.feed(lines)
+    assert parser.examples == []
+    return entries
 
 
 def fields(entry: RemoteFile | None) -> Fields:

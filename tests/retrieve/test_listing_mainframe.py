@@ -1,32 +1,15 @@
 """Lines of IBM's mainframes, one row a shape, written after IBM's manuals with names and values of our own."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-
 import pytest
 
 from ftpretrieve.retrieve.listing import ListingParser
 from ftpretrieve.retrieve.records import MINUTE, SECOND, Clock, Kind, RemoteFile
+from tests.retrieve.listing_checks import DIR, FILE, NOW, OTHER, read_all, secs
 
-NOW = datetime(2026, 11, 20, 22, 37, 50, tzinfo=UTC)
-FILE, DIR, OTHER = Kind.FILE, Kind.DIR, Kind.OTHER
 DATA_SETS = b"Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname"
 MEMBERS = b" Name     VV.MM   Created       Changed      Size  Init   Mod   Id"
 MODULES = b" Name      Size     TTR   Alias-of AC --------- Attributes --------- Amode Rmode"
 JOBS = b"JOBNAME  JOBID    OWNER    STATUS CLASS"
-
-
-def at(*fields: int) -> int:
-    """Return the epoch seconds of a date and time read as UTC."""
-    return round(datetime(*fields, tzinfo=UTC).timestamp())  # type: ignore[arg-type,misc]
-
-
-def read_all(lines: Sequence[bytes]) -> list[RemoteFile]:
-    """Return the entries of a listing in which every line must be understood."""
-    parser = ListingParser(NOW, mlsd=False)
-    entries = parser.feed(lines)
-    assert parser.examples == []
-    return entries
 
 
 # --- z/OS: data sets -------------------------------------------------------------------------------------------------
@@ -99,7 +82,7 @@ def test_older_header_of_data_sets() -> None:
 
 # --- z/OS: members ---------------------------------------------------------------------------------------------------
 
-MOMENT, SECS = at(2024, 11, 20, 20, 14), at(2024, 11, 20, 20, 14, 12)
+MOMENT, SECS = secs(2024, 11, 20, 20, 14), secs(2024, 11, 20, 20, 14, 12)
 MEMBER_ROWS = {
     "statistics": (
         [MEMBERS, b"PAYROLL   01.07 2023/01/02 2024/11/20 20:14    45    40     0 KELLER"],

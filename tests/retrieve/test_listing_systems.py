@@ -4,8 +4,6 @@ Written after the formats' definitions and manuals, with names and values of our
 """
 
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -16,27 +14,12 @@ from ftpretrieve.retrieve.dialects import SKIP, Page
 from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS
 from ftpretrieve.retrieve.listing import ListingParser
 from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND, Clock, Kind, RemoteFile
+from tests.retrieve.listing_checks import DIR, FILE, LINK, NOW, OTHER, read_all, secs
 
-NOW = datetime(2026, 11, 20, 22, 37, 50, tzinfo=UTC)
-FILE, DIR, LINK, OTHER = Kind.FILE, Kind.DIR, Kind.LINK, Kind.OTHER
 Row = tuple[list[bytes], tuple[bytes, Kind, int | None, int | None, int]]
 
-
-def at(*fields: int) -> int:
-    """Return the epoch seconds of a date and time read as UTC."""
-    return round(datetime(*fields, tzinfo=UTC).timestamp())  # type: ignore[arg-type,misc]
-
-
-def read_all(lines: Sequence[bytes]) -> list[RemoteFile]:
-    """Return the entries of a listing in which every line must be understood."""
-    parser = ListingParser(NOW, mlsd=False)
-    entries = parser.feed(lines)
-    assert parser.examples == []
-    return entries
-
-
-MOMENT, SECS = at(2024, 11, 20, 20, 14), at(2024, 11, 20, 20, 14, 12)
-RECENT = at(2026, 11, 20, 20, 14)
+MOMENT, SECS = secs(2024, 11, 20, 20, 14), secs(2024, 11, 20, 20, 14, 12)
+RECENT = secs(2026, 11, 20, 20, 14)
 ROWS: dict[str, Row] = {
     "eplf-file": ([b"+i838.48,m1732133652,r,s280,up644,\tan eplf file"], (b"an eplf file", FILE, 280, SECS, SECOND)),
     "eplf-directory": ([b"+m1732133652,/,\tsub"], (b"sub", DIR, None, SECS, SECOND)),
@@ -52,7 +35,7 @@ ROWS: dict[str, Row] = {
     ),
     "netware-directory-with-year": (
         [b"d [R----F--] supervisor                      512 Nov 20  2024 LOGIN"],
-        (b"LOGIN", DIR, None, at(2024, 11, 20), DAY),
+        (b"LOGIN", DIR, None, secs(2024, 11, 20), DAY),
     ),
     "netware-3-columns": (
         [b"- [R----F--] mkeller            214059       Nov 20 20:14    report"],
@@ -88,7 +71,7 @@ ROWS: dict[str, Row] = {
     ),
     "connect-enterprise-year": (
         [b"-ARTE-----TCP A PAYROLL    22159   629629 Nov 20 2024 BATCH"],
-        (b"BATCH", FILE, 629629, at(2024, 11, 20), DAY),
+        (b"BATCH", FILE, 629629, secs(2024, 11, 20), DAY),
     ),
     "connect-enterprise-by-number": (
         [
@@ -202,7 +185,7 @@ ROWS: dict[str, Row] = {
     ),
     "gcos-7": (
         [b"- - -----0 SEPT         SYSADMIN         NOV 20, 2024 SEQ1"],
-        (b"SEQ1", FILE, None, at(2024, 11, 20), DAY),
+        (b"SEQ1", FILE, None, secs(2024, 11, 20), DAY),
     ),
     "gcos-7-undated": ([b"d d -----0 SEPT         SYSADMIN                      UFAS"], (b"UFAS", DIR, None, None, 0)),
     "gcos-8": (
@@ -211,7 +194,7 @@ ROWS: dict[str, Row] = {
     ),
     "gcos-8-catalog": (
         [b"d rwx rwx ---           0 11/20/24           mkeller       catalog1"],
-        (b"catalog1", DIR, None, at(2024, 11, 20), DAY),
+        (b"catalog1", DIR, None, secs(2024, 11, 20), DAY),
     ),
     "distinct": ([b"-wa--          23  Nov 20,2024  20:14  a file.txt"], (b"a file.txt", FILE, 23, MOMENT, MINUTE)),
     "pc-tcp": ([b"     40774              IO.SYS   Wed Nov 20 20:14:12 2024"], (b"IO.SYS", FILE, 40774, SECS, SECOND)),
@@ -285,11 +268,11 @@ ROWS: dict[str, Row] = {
     "supertcp-attributes": ([b"report.txt         12  11-20-124 20:14   A"], (b"report.txt", FILE, 12, MOMENT, MINUTE)),
     "fujitsu-m-series": (
         [b"-rw-  F      10000   10000  DA    24.11.20  KELLER.LOG1             "],
-        (b"KELLER.LOG1", FILE, None, at(2024, 11, 20), DAY),
+        (b"KELLER.LOG1", FILE, None, secs(2024, 11, 20), DAY),
     ),
     "fujitsu-m-series-library": (
         [b"drwx  U     ******    6144  PO    24.11.20  KELLER.LOAD/            "],
-        (b"KELLER.LOAD", DIR, None, at(2024, 11, 20), DAY),
+        (b"KELLER.LOAD", DIR, None, secs(2024, 11, 20), DAY),
     ),
     "fujitsu-m-series-vsam": (
         [b"-rw-  ****  ******  ******  VSAM  **.**.**  KELLER.SEQ              "],
@@ -303,19 +286,19 @@ ROWS: dict[str, Row] = {
     "os7-directory": ([b"drwxrwxrwx              24/11/20 20:14:12 APL"], (b"APL", DIR, None, SECS, SECOND)),
     "melcom": (
         [b"- RW-RW-RW-   1   KELLER     50 NOV 20  2024 12345678901234B(B)"],
-        (b"12345678901234", FILE, None, at(2024, 11, 20), DAY),
+        (b"12345678901234", FILE, None, secs(2024, 11, 20), DAY),
     ),
     "melcom-directory": (
         [b"d RWXRWXRWX   2   KELLER     64 NOV 20  2024 Q2000         -"],
-        (b"Q2000", DIR, None, at(2024, 11, 20), DAY),
+        (b"Q2000", DIR, None, secs(2024, 11, 20), DAY),
     ),
     "irmx": (
         [b"report.f38       DRAU  5  4,692   1,024   1 # 0         20 NOV 24"],
-        (b"report.f38", FILE, 4692, at(2024, 11, 20), DAY),
+        (b"report.f38", FILE, 4692, secs(2024, 11, 20), DAY),
     ),
     "irmx-directory": (
         [b"world      DR  DLAC  1    416   1,024   1 WORLD       20 NOV 24"],
-        (b"world", DIR, None, at(2024, 11, 20), DAY),
+        (b"world", DIR, None, secs(2024, 11, 20), DAY),
     ),
 }
 
@@ -396,7 +379,7 @@ def test_ibm_i_line(lines: list[bytes], expected: tuple[object, ...]) -> None:
 def test_order_of_a_date_of_ibm_i(text: bytes, expected: tuple[int, ...] | None) -> None:
     """The first order in which it is a day counts, and no other line of the listing moves it."""
     (entry,) = read_all([b"QPGMR          9069 " + text + b" 20:14:12 *STMF      x"])
-    assert entry.stamp == (at(*expected, 20, 14, 12) if expected else None)
+    assert entry.stamp == (secs(*expected, 20, 14, 12) if expected else None)
 
 
 # --- what is no entry ------------------------------------------------------------------------------------------------

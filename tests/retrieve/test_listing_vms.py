@@ -1,7 +1,6 @@
 """Lines of OpenVMS, one row a server, written after its documentation with names and values of our own."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,15 +8,9 @@ from hypothesis import strategies as st
 
 from ftpretrieve.retrieve.listing import ListingParser
 from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND, Clock, Kind, RemoteFile
+from tests.retrieve.listing_checks import DIR, FILE, NOW, secs
 
-NOW = datetime(2026, 11, 20, 22, 37, 50, tzinfo=UTC)
-FILE, DIR = Kind.FILE, Kind.DIR
 Row = tuple[list[bytes], tuple[bytes, Kind, int | None, int]]
-
-
-def at(*fields: int) -> int:
-    """Return the epoch seconds of a date and time read as UTC."""
-    return round(datetime(*fields, tzinfo=UTC).timestamp())  # type: ignore[arg-type,misc]
 
 
 def parse(lines: Sequence[bytes]) -> tuple[list[RemoteFile], list[bytes]]:
@@ -26,7 +19,7 @@ def parse(lines: Sequence[bytes]) -> tuple[list[RemoteFile], list[bytes]]:
     return parser.feed(lines), parser.examples
 
 
-MOMENT, SECS = at(2024, 11, 20, 20, 14), at(2024, 11, 20, 20, 14, 12)
+MOMENT, SECS = secs(2024, 11, 20, 20, 14), secs(2024, 11, 20, 20, 14, 12)
 ROWS: dict[str, Row] = {
     "tcpip-services": (
         [b"REPORT.TXT;3                 5/9           20-NOV-2024 20:14:12  [STAFF,KELLER]    (RWED,RWED,RE,)"],
@@ -67,7 +60,7 @@ ROWS: dict[str, Row] = {
     ),
     "no-time": (
         [b"STUFF.DIR;1  1/3     20-NOV-2024    [INTERNET,ANONYMOUS]   (RWE,RWE,RE,RE)"],
-        (b"STUFF", DIR, at(2024, 11, 20), DAY),
+        (b"STUFF", DIR, secs(2024, 11, 20), DAY),
     ),
     "owner-cut-off": (
         [b"WEB.DIR;1  27/36  20-NOV-2024 20:14:12  [AP_HTTPD,APACHE$WWW                  (RWE,RWE,RE,RE)"],
@@ -76,7 +69,7 @@ ROWS: dict[str, Row] = {
     "size-in-kilobytes": ([b"COMPLEX.DAT;1 2KB 20-NOV-2024 20:14:12.27"], (b"COMPLEX.DAT;1", FILE, SECS, SECOND)),
     "german-month": (
         [b"A.DAT;1    6/8    20-DEZ-2024    PRONAS   (RWED,RWED,RE,)"],
-        (b"A.DAT;1", FILE, at(2024, 12, 20), DAY),
+        (b"A.DAT;1", FILE, secs(2024, 12, 20), DAY),
     ),
     "no-version-but-protection": (
         [b"REPORT.TXT   3/6  20-NOV-2024 20:14:12 [STAFF,KELLER] (RWED,RWED,RE,)"],

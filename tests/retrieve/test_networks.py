@@ -179,7 +179,7 @@ REFUSED = [
 @pytest.mark.parametrize(("host", "port", "peer"), REFUSED)
 def test_a_trusted_pasv_leads_to_no_service_of_others(host: str, port: int, peer: str) -> None:
     """Else a server could read what is only to be reached from here: the FTP bounce, turned round."""
-    with pytest.raises(ftp_data._Unusable, match="refused"):
+    with pytest.raises(ftp_data.Unusable, match="refused"):
         ftp_data._trusted(host, port, peer)
 
 
