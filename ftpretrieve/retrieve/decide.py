@@ -34,6 +34,7 @@ PLAN_MAX = 100_000
 """Files planned in one poll; the rest come in the next. Keeps a hostile endless listing from filling the memory."""
 
 LEFT = "left-for-the-next-poll"
+BACKING_OFF = "backing-off"
 
 BACK_OFF_FREE, BACK_OFF_FIRST_SECS, BACK_OFF_MAX_SECS = 3, 60.0, 6 * 3600.0
 """A file that failed is tried again at the next poll; from the fourth time on after a minute, doubling up to 6 h."""
@@ -269,7 +270,7 @@ def _decide_one(file: RemoteFile, versions: Sequence[Version], plan: Plan, now: 
         plan.names.add(file.name)
         plan.settle.append(candidate)
     elif same is not None and is_backing_off(same.next_try, now):
-        plan.skip("backing-off", file.name)
+        plan.skip(BACKING_OFF, file.name)
     elif len(plan.doubtful if doubts else plan.fetch) >= (DOUBTFUL_MAX if doubts else PLAN_MAX):
         plan.skip(LEFT, file.name)
         plan.unsettled = True

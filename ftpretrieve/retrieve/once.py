@@ -82,7 +82,7 @@ def _exit_code(result: PollResult) -> int:
         return TRY_LATER
     if result.error is not None or result.failed:
         return 1
-    return TRY_LATER if result.cut else 0
+    return TRY_LATER if result.cut or result.left > result.waiting else 0
 
 
 def preview(conf: AppConf, *, as_json: bool, out: TextIO) -> int:

@@ -15,7 +15,7 @@ from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
 from ftpretrieve.logs import record
 from ftpretrieve.retrieve.absence import close_listing, hides_files
-from ftpretrieve.retrieve.decide import LEFT, UNSAFE
+from ftpretrieve.retrieve.decide import BACKING_OFF, LEFT, UNSAFE
 from ftpretrieve.retrieve.doubts import Doubts
 from ftpretrieve.retrieve.gate import WAITS, Gate
 from ftpretrieve.retrieve.intake import Intake
@@ -99,7 +99,7 @@ class Poller:
         rechecks = Rechecks(self._mailbox, self._remote, self._intake)
         plan.fetch.extend(rechecks.ask(plan.recheck))
         self._result.waiting = sum(plan.skipped.get(reason, 0) for reason in WAITS)
-        later = plan.skipped.get(LEFT, 0) + self._result.waiting
+        later = sum(plan.skipped.get(reason, 0) for reason in (LEFT, BACKING_OFF)) + self._result.waiting
         self._result.left = len(plan.fetch) + len(plan.doubtful) + later
         self._download([*plan.fetch, *doubts.first(plan.doubtful)], rechecks)
         self._download(doubts.rest())

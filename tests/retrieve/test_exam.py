@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faultserver import FaultServer, says
+from tests.installation import Installation
 from tests.retrieve.attack import OLD, Attack
 
 pytestmark = pytest.mark.interop
@@ -31,3 +32,16 @@ def test_a_file_whose_size_nobody_tells_is_delivered(reply: str, tmp_path: Path)
         server.scripts |= {"MLST": says("500 what?"), "SIZE": says(reply)}
         assert attack.poll(5).delivered == 2
         attack.heal()
+
+
+def test_a_file_that_backs_off_is_left_and_not_forgotten(tmp_path: Path) -> None:
+    """A poll that does not try it has not failed, but not all is well either: a cron job must see that."""
+    settings = {"ftp_connections": 1, "ftp_remote_directory": "in"}
+    with FaultServer({b"a.bin": FILES[b"a.bin"]}) as server, Installation(tmp_path, server, **settings) as site:  # type: ignore[arg-type]
+        server.scripts["RETR"] = says("550 not yours")
+        for _ in range(4):
+            site.run("-q", "once", expect=1)
+        server.scripts.clear()
+        site.run("-q", "once", expect=75)
+        assert "left=1" in site.records("POLL")[-1]
+        assert "result=partial" in site.records("POLL")[-1]
