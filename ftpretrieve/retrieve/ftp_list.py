@@ -41,8 +41,9 @@ DIRECTORIES_MAX = 100_000
 TRUNCATED = re.compile(r"truncat|too many|output limit", re.IGNORECASE)
 """pure-ftpd ends a listing it has cut with "226 Output truncated to 10000 matches" (measured)."""
 
-NO_FILES = re.compile(r"no (such )?files?\b(?! or dir)|empty", re.IGNORECASE)
-"""How servers refuse to list a directory that is only empty (450 or 550); one that is gone is something else."""
+NO_FILES = re.compile(r"no (such )?(files?|data ?sets?|members?)\b(?! or dir)|empty", re.IGNORECASE)
+"""How servers refuse to list a directory that is only empty (450 or 550), z/OS with "No data sets found" among them; one
+that is gone is something else."""
 
 
 class Lister:

@@ -306,7 +306,16 @@ def test_a_directory_that_is_empty_is_listed_in_one_way(mlsd: bool, tmp_path: Pa
         assert ("MLSD" in server.commands) is mlsd
 
 
-@pytest.mark.parametrize("reply", ["550 No files found", "450 No such file", "550 Directory is empty"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 No files found",
+        "450 No such file",
+        "550 Directory is empty",
+        "550 No data sets found.",
+        "550 No members found.",
+    ],
+)
 def test_an_empty_directory_may_be_refused(reply: str, mlsd: bool, tmp_path: Path) -> None:
     with FaultServer({}, mlsd=mlsd) as server, Attack(tmp_path, server) as attack:
         server.scripts["MLSD" if mlsd else "LIST"] = says(reply)
