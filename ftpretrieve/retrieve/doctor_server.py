@@ -46,6 +46,7 @@ FIX_IS_TOLD = re.compile(r"\b(set|check) ftp_")
 VERIFY = "set ftp_tls_verify = yes, and ftp_ca_file to a certificate of the partner's own"
 
 TRUNCATED = "have the server's limit raised (pure-ftpd: LimitRecursion), or the files spread over several directories"
+BELOW = "see DIRECTORYFAILED of `ftpretrieve once -n`, and have it allowed; or recursive = no"
 UNREADABLE = "a banner does no harm, but a file in such a line is never fetched: ask the server's operator for MLSD"
 
 SIZELESS = "that such a file came whole is known from the server's 226 alone; ask its operator for SIZE or MLSD"
@@ -204,7 +205,9 @@ def _what_was_listed(remote: FtpRemote, tally: _Tally) -> Iterator[Finding]:
         yield warn("listing", told, "check include and exclude")
     else:
         yield ok("listing", told)
-    if listing.suspect is not None:
+    if listing.suspect == "unreadable":
+        yield warn("listing", "a directory below could not be listed: its files are missing from it", BELOW)
+    elif listing.suspect is not None:
         yield warn("listing", f"it is {listing.suspect}: files are missing from it", TRUNCATED)
     if listing.unreadable:
         lines = record("lines", unreadable=listing.unreadable, example=next(iter(listing.examples), None))

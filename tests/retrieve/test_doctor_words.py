@@ -41,6 +41,19 @@ def test_links_are_counted_beside_the_files(home: Home, pyftp: PyFtpServer) -> N
     ]
 
 
+def test_a_directory_that_is_closed_is_no_limit_of_the_server(home: Home) -> None:
+    """Raising one would not help; the line that names the directory is said by `once -n`."""
+    with FaultServer({b"a.xml": (b"one", "20200102030405")}, directories=1) as server:
+        server.scripts["CWD"] = lambda conversation, argument: conversation.reply(
+            "250 in" if argument.rstrip("/") == "" else "550 Permission denied"
+        )
+        home.serve(server)
+        home.set("local", recursive="yes")
+        found = home.check(offline=False)["listing"]
+        assert [level for level, *_ in found] == ["ok", "warn"]
+        assert "DIRECTORYFAILED" in found[1][2]
+
+
 @pytest.mark.parametrize(("mdtm", "words"), [(True, "asked for once by MDTM"), (False, "counts as new only when")])
 def test_a_listing_without_times_tells_what_that_costs(home: Home, mdtm: bool, words: str) -> None:
     """As of a mainframe's data sets: LIST is named, and what makes such a file new."""
