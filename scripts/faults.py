@@ -260,6 +260,10 @@ def main() -> int:
             fault = FAULTS[spec.partition("@")[0]]
             print(f"{fault.group:10} {spec:20} {fault.text}")
         return 0
+    strangers = sorted({*options.clients.split(",")} - {*CLIENTS})
+    if strangers:
+        print(f"no client is called {', '.join(strangers)}; there are: {', '.join(CLIENTS)}", file=sys.stderr)
+        return 1
     clients = [name for name in options.clients.split(",") if name == "ftpretrieve" or shutil.which(name)]
     counts: dict[str, Counter[str]] = {client: Counter() for client in clients}
     if not options.json:

@@ -6,6 +6,7 @@ Exit status: 0 read, 1 nothing of it could be read, 2 wrong arguments or no such
 import argparse
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,15 +21,20 @@ SHAPES = {SECOND: "%Y-%m-%d %H:%M:%S", MINUTE: "%Y-%m-%d %H:%M", DAY: "%Y-%m-%d"
 
 
 def offset(text: str) -> timedelta:
-    """Read `+02:00` and `-5`. Raises: ValueError for anything else."""
-    hours, _, minutes = text.lstrip("+-").partition(":")
-    east = timedelta(hours=int(hours), minutes=int(minutes or 0))
-    return -east if text.startswith("-") else east
+    """Read `+02:00`, `+0530` and `-5`. Raises: argparse's error for anything else."""
+    found = re.fullmatch(r"([+-]?)(\d{1,2})(?::?([0-5]\d))?", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an offset; write +02:00, or -5")
+    east = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
+    return -east if found[1] == "-" else east
 
 
 def present(text: str) -> datetime:
-    """Read `2026-11-20T20:14`, in UTC unless it says otherwise. Raises: ValueError for anything else."""
-    moment = datetime.fromisoformat(text)
+    """Read `2026-11-20T20:14`, in UTC unless it says otherwise. Raises: argparse's error for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; write 2026-11-20T20:14") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

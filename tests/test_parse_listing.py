@@ -57,4 +57,6 @@ def test_exit_status() -> None:
     assert parse("-", listing=b"hello there\r\n").returncode == 1
     missing = parse("/no/such/file")
     assert (missing.returncode, missing.stderr) == (2, b"parse-listing: /no/such/file: No such file or directory\n")
-    assert parse("-", "--utc-offset", "east").returncode == 2
+    for option, text, shape in (("--utc-offset", "east", b"+02:00"), ("--now", "noon", b"2026-11-20T20:14")):
+        wrong = parse("-", option, text)
+        assert (wrong.returncode, shape in wrong.stderr) == (2, True)

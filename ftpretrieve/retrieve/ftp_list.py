@@ -42,8 +42,8 @@ TRUNCATED = re.compile(r"truncat|too many|output limit", re.IGNORECASE)
 """pure-ftpd ends a listing it has cut with "226 Output truncated to 10000 matches" (measured)."""
 
 NO_FILES = re.compile(r"no (such )?(files?|data ?sets?|members?)\b(?! or dir)|empty", re.IGNORECASE)
-"""How servers refuse to list a directory that is only empty (450 or 550), z/OS with "No data sets found" among them; one
-that is gone is something else."""
+"""How servers refuse to list a directory that is only empty (450 or 550), z/OS with "No data sets found" among them; a
+directory that is gone is something else."""
 
 
 class Lister:
