@@ -43,20 +43,20 @@ class Remote(Protocol):
         """
 
     def ask(self, files: Sequence[RemoteFile]) -> Looks | None:
-        """Ask for size and UTC time of each file, one by one; None when the server cannot tell them."""
+        """Ask for size and UTC time of each file, one by one; None when the server cannot tell them, now (as for `look`) or at all."""
 
     def targets(self, links: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile] | None:
         """Ask what links lead to; for those that lead to a file, return it with its size and time.
 
         Shape: name of the link -> the file, under that name. A `look` at it later is of the same kind. None when the
-        server cannot be asked.
+        server cannot tell, now (as for `look`) or at all.
         """
 
     def digests(self, files: Sequence[RemoteFile]) -> Mapping[bytes, tuple[str, str]] | None:
         """Ask for digests of the content of files as it is at the server now.
 
         Shape: name -> (SHA-256, SHA-512, SHA-1, MD5 or CRC32; the digest, hexadecimal); a name of which the server
-        could not tell is absent. None as for `look`.
+        could not tell is absent, so that there is none where the server has no digests. None as for `look`.
         """
 
     def fetch(self, wanted: Sequence[Wanted], session: Session) -> Iterator[Arrived | Failed | Tick]:
