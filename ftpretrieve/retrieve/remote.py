@@ -43,7 +43,10 @@ class Remote(Protocol):
         """
 
     def ask(self, files: Sequence[RemoteFile]) -> Looks | None:
-        """Ask for size and UTC time of each file, one by one; None when the server cannot tell them, now (as for `look`) or at all."""
+        """Ask for size and UTC time of each file, one by one.
+
+        Shape: as of `look`. None when the server cannot tell them, now (as for `look`) or at all.
+        """
 
     def targets(self, links: Sequence[RemoteFile]) -> Mapping[bytes, RemoteFile] | None:
         """Ask what links lead to; for those that lead to a file, return it with its size and time.
