@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from ftpretrieve.retrieve.ftp_sockets import Sockets
 from ftpretrieve.retrieve.ftp_tls import Tls
 from ftpretrieve.retrieve.records import Failed, Wanted
 from ftpretrieve.retrieve.remote import Remote
-from ftpretrieve.retrieve.staging import Staging
+from ftpretrieve.retrieve.staging import Session, Staging
 from tests.certificates import Authority, Identity
 from tests.faultserver import Conversation, says
 from tests.mailboxes import LOG, digests, make_mailbox, poll_ftp, synced
@@ -401,6 +402,14 @@ def test_silence_within_tls_costs_one_session(
     mailbox.journal.close()
 
 
+def partials(remote: Remote, item: Wanted, session: Session) -> Iterator[Path]:
+    """Download until the session is ended, and yield the beginnings that are kept."""
+    with suppress(SessionExpired):
+        for event in remote.fetch([item], session):
+            if isinstance(event, Failed) and event.partial is not None:
+                yield Path(os.fsdecode(event.partial))
+
+
 @pytest.mark.slow
 def test_what_an_abort_leaves_behind_is_the_beginning_of_the_file(
     authority: Authority, identity: Identity, tmp_path: Path
@@ -419,12 +428,9 @@ def test_what_an_abort_leaves_behind_is_the_beginning_of_the_file(
             timer.start()
             item = Wanted(1, file, file, 0.0, at_rest=True)
             session = staging.open_session("0123456789abcdef")
-            with suppress(SessionExpired):
-                for event in remote.fetch([item], session):
-                    if isinstance(event, Failed) and event.partial is not None:
-                        kept += 1
-                        with open(event.partial, "rb") as partial:
-                            assert content.startswith(partial.read())
+            for partial in partials(remote, item, session):
+                kept += 1
+                assert content.startswith(partial.read_bytes())
             timer.join()
             remote.close()
     assert kept
