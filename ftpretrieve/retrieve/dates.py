@@ -69,6 +69,11 @@ def midnight(year: int, month: int, day: int) -> int | None:
         return None
 
 
+def half_day(secs: int, after_noon: bool) -> int:
+    """Return the second of the day of a time on a clock of twelve hours: 12:30 AM is half past midnight."""
+    return secs % (DAY // 2) + (DAY // 2 if after_noon else 0)
+
+
 def full_year(year: int) -> int:
     """Return the year that two digits mean, 1970 to 2069; years since 1900 that went on counting, 100 to 169, too."""
     if year < 70:

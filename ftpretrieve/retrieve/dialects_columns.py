@@ -16,7 +16,7 @@ Pure: no input or output, no clock, no settings.
 import re
 from collections.abc import Mapping, Sequence
 
-from ftpretrieve.retrieve.dates import ENGLISH, MINUTES, SECONDS, full_year, midnight
+from ftpretrieve.retrieve.dates import ENGLISH, MINUTES, SECONDS, full_year, half_day, midnight
 from ftpretrieve.retrieve.dialects import (
     DIR,
     FILE,
@@ -55,7 +55,7 @@ def time_of_day(text: bytes) -> tuple[int | None, int]:
     if secs is None or second is None:
         return None, 0
     if half is not None:
-        secs = secs % (DAY // 2) + (DAY // 2 if half in b"pP" else 0)
+        secs = half_day(secs, half in b"pP")
     return secs + second, SECOND if second_text else MINUTE
 
 

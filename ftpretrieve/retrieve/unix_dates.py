@@ -22,7 +22,7 @@ from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from ftpretrieve.retrieve.dates import CLOCK_TIMES, SECONDS, Dates, full_year, midnight, month_of
+from ftpretrieve.retrieve.dates import CLOCK_TIMES, SECONDS, Dates, full_year, half_day, midnight, month_of
 from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND, Clock
 from ftpretrieve.retrieve.words import halves, marks
 
@@ -148,11 +148,6 @@ def _time(word: bytes, also_dots: bool) -> Piece | None:
     if second is None:
         return Piece("t", secs, MINUTE)
     return Piece("u" if suffix == b"z" else "s", secs + SECONDS[second], SECOND)
-
-
-def half_day(secs: int, after_noon: bool) -> int:
-    """Return the second of the day of a time on a clock of twelve hours: 12:30 AM is half past midnight."""
-    return secs % (DAY // 2) + (DAY // 2 if after_noon else 0)
 
 
 def _half(word: bytes) -> Piece | None:
