@@ -1,5 +1,6 @@
 """What an operator is told when it is the other side that must be mended, or the keys that say what it is."""
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from ftpretrieve.errors import LoginRefused, RemoteRefused, RemoteUnavailable
 from ftpretrieve.retrieve.ftp_control import Account
-from ftpretrieve.retrieve.ftp_tls import make_context
+from ftpretrieve.retrieve.ftp_tls import is_about_us, make_context
 from tests.certificates import Authority, why_no_certificates
 from tests.faultserver import FaultServer, says
 from tests.mailboxes import make_mailbox, poll_ftp
@@ -86,12 +87,11 @@ def test_a_missing_way_to_the_data_is_told_with_one_fix(pasv: str, epsv: str, fi
 
 @pytest.mark.skipif(why_no_certificates() is not None, reason=why_no_certificates() or "")
 @pytest.mark.skipif(why_missing("vsftpd", tls=True) is not None, reason=why_missing("vsftpd", tls=True) or "")
-@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_a_certificate_of_ours_that_is_missing_is_a_refusal(version: str, make_server: Any, tmp_path: Path) -> None:
-    """Under TLS 1.3 too, where it comes after the handshake: nothing passes by itself, and no login was refused."""
+def test_a_certificate_of_ours_that_is_missing_is_a_refusal(make_server: Any, tmp_path: Path) -> None:
+    """Nothing passes by itself, and no login was refused."""
     authority = Authority(tmp_path)
     server = make_server(
-        "vsftpd", tls=ServerTls(authority.issue("server").both, version=version, client_ca=authority.certificate)
+        "vsftpd", tls=ServerTls(authority.issue("server").both, version="TLSv1.2", client_ca=authority.certificate)
     )
     context = make_context(ca_file=authority.certificate)
     mailbox = make_mailbox(tmp_path)
@@ -102,3 +102,20 @@ def test_a_certificate_of_ours_that_is_missing_is_a_refusal(version: str, make_s
     assert isinstance(error, RemoteRefused)
     assert not isinstance(error, LoginRefused)
     assert "ftp_client_cert" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("reason", "about_us"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", True),
+        ("TLSV1_ALERT_UNKNOWN_CA", True),
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", True),
+        ("SSLV3_ALERT_BAD_RECORD_MAC", False),
+        (None, False),
+    ],
+)
+def test_an_alert_about_our_certificate_is_a_refusal_whenever_it_comes(reason: str | None, about_us: bool) -> None:
+    """Under TLS 1.3 that is after the handshake, when whoever is refused may only see the connection cut."""
+    error = ssl.SSLError()
+    error.reason = reason  # type: ignore[assignment]
+    assert is_about_us(error) is about_us
