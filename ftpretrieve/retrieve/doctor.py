@@ -21,6 +21,7 @@ from ftpretrieve.errors import CommandFailed, ConfigError, FtpRetrieveError
 from ftpretrieve.lock import Holder, holder_state, read
 from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.control import HOST
+from ftpretrieve.retrieve.doctor_keys import check_keys
 from ftpretrieve.retrieve.doctor_server import check_server
 from ftpretrieve.retrieve.findings import Finding, Level, fail, ok, warn
 from ftpretrieve.retrieve.journal import Journal
@@ -168,26 +169,6 @@ def _space(conf: AppConf) -> Iterator[Finding]:
             yield fail("space", f"no inode is left for {what} in {where}", "remove files there")
         else:
             yield ok("space", f"{format_bytes(free)} free for {what} in {where}")
-
-
-def _keys(conf: AppConf) -> Iterator[Finding]:
-    """Tell of keys that do nothing, and of files for TLS that cannot be read."""
-    active = [name for name in ("ftp_active_ports", "ftp_active_address") if getattr(conf, name)]
-    if conf.ftp_passive and active:
-        yield warn("keys", f"{' and '.join(active)} do nothing while ftp_passive = yes", "set ftp_passive = no")
-    if not conf.ftp_passive and conf.ftp_pasv_address == "server":
-        yield warn(
-            "keys", "ftp_pasv_address does nothing while ftp_passive = no", "remove it, or set ftp_passive = yes"
-        )
-    if not conf.ftp_passive and conf.ftp_active_ports is not None:
-        first, last = conf.ftp_active_ports
-        if last - first + 1 < conf.ftp_connections:
-            told = f"{last - first + 1} ports of ftp_active_ports for ftp_connections = {conf.ftp_connections}"
-            yield warn("keys", told, "allow as many ports as connections, better some more")
-    for name in ("ftp_ca_file", "ftp_client_cert", "ftp_client_key"):
-        path = getattr(conf, name)
-        if path is not None and not os.access(path, os.R_OK):
-            yield fail(name, f"{path} is not there, or cannot be read by this user", "each poll is refused without it")
 
 
 def _logs(conf: AppConf) -> Iterator[Finding]:
@@ -362,7 +343,7 @@ def _port_taken(conf: AppConf, error: OSError) -> Finding:
 
 
 LOCAL: tuple[tuple[str, Callable[[AppConf], Iterator[Finding]]], ...] = (
-    ("keys", _keys),
+    ("keys", check_keys),
     ("permissions", _permissions),
     ("directories", _directories),
     ("rename", _rename),

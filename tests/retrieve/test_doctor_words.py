@@ -92,6 +92,7 @@ def test_the_fix_fits_the_error(home: Home, script: str, reply: str, fix: str) -
     ("keys", "what", "level", "says"),
     [
         ({"ftp_active_ports": "40000-40010"}, "keys", "warn", "ftp_active_ports do nothing while ftp_passive = yes"),
+        ({"settle_secs": "20", "ftp_duration_secs": "20"}, "keys", "warn", "large ones never come"),
         ({"ftp_passive": "no", "ftp_pasv_address": "server"}, "keys", "warn", "ftp_pasv_address does nothing"),
         ({"ftp_passive": "no", "ftp_active_ports": "40000-40000"}, "keys", "warn", "1 ports of ftp_active_ports"),
         ({"ftp_protocol": "ftps", "ftp_ca_file": "none.pem"}, "ftp_ca_file", "FAIL", "none.pem is not there"),
