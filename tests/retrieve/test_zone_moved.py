@@ -189,13 +189,13 @@ def test_a_zone_that_moves_there_and_back_delivers_nothing(
 # --- what an idle poll costs -----------------------------------------------------------------------------------------
 
 
-def test_ten_thousand_known_files_cost_one_listing(make_server: MakeServer, memory_path: Path) -> None:
+def test_thousands_of_known_files_cost_one_listing(make_server: MakeServer, memory_path: Path) -> None:
     """At most two MDTM a poll; a new file costs its two looks of two commands each, and one recheck later."""
     server = make_server("pyftpdlib", mlsd=False)
     server.utc_offset_secs = 2 * HOUR
-    put_many(server, 10_000, step_secs=1500)
+    put_many(server, 2_000, step_secs=7500)
     mailbox = make_mailbox(memory_path, settle_secs=0.0)
-    assert poll_ftp(mailbox, server, 600).delivered == 10_000
+    assert poll_ftp(mailbox, server, 600).delivered == 2_000
     mailbox.journal.close()
     mailbox = make_mailbox(memory_path, settle_secs=0.2)
     for _ in range(3):
