@@ -288,8 +288,8 @@ def test_a_ticket_that_lies_unread_is_nothing_that_the_server_said(authority: Au
         assert select.select([sock], [], [], 5)[0], "no ticket came"
         assert tls.is_quiet
         speak.set()
-        assert select.select([sock], [], [], 5)[0]
-        assert not tls.is_quiet
+        while tls.is_quiet:  # another ticket may lie before the greeting
+            assert select.select([sock], [], [], 5)[0], "no greeting came"
         sockets.close(sock)
 
 
