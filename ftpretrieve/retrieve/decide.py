@@ -287,7 +287,13 @@ def _note_known(file: RemoteFile, version: Version, versions: Sequence[Version],
     elif version.recheck and file.name not in plan.names:
         plan.names.add(file.name)
         plan.recheck.append(Candidate(file, version, True, tuple(versions)))
+    elif version.utc_stamp is not None and file.clock is Clock.LOCAL and _is_later(file, plan.newest):
+        plan.newest = Candidate(file, version, True, tuple(versions))
     plan.skip("known", file.name)
+
+
+def _is_later(file: RemoteFile, newest: Candidate | None) -> bool:
+    return file.stamp is not None and (newest is None or file.stamp > (newest.file.stamp or 0))
 
 
 _GIVEN_UP = (State.ARRIVED, State.FAILED, State.CHANGING, State.WAITING)

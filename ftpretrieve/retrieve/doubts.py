@@ -97,10 +97,10 @@ class Doubts:
             else:
                 group.held = []  # the samples vanished or failed: the next poll takes others
             self._tell(group)
-        self._doubt_recent()
+        self._doubt_if_moved()
         return compare
 
-    def _doubt_recent(self) -> None:
+    def _doubt_if_moved(self) -> None:
         """Let recent files be asked about once more when the clock that prints their stamps has moved: a rewrite since
         the last complete listing may be listed just as the version before was.
 
@@ -114,8 +114,12 @@ class Doubts:
             for item in group.members
             if item.file.clock is Clock.LOCAL and self._is_settled_before(item) and item.doubts[0].id in same
         ]
-        if moved and self._complete is not None:
-            utc_stays = all(item.doubts[0].id in self._intake.asked for item in moved)
+        if moved:
+            self.doubt_recent(utc_stays=all(item.doubts[0].id in self._intake.asked for item in moved))
+
+    def doubt_recent(self, *, utc_stays: bool) -> None:
+        """Let the next poll ask about all recent files; by their UTC times, if these did not move too."""
+        if self._complete is not None:
             self._journal.doubt_listed(self._complete - OLD_STAMP_SECS, self._began, self._now(), utc_stays=utc_stays)
 
     def _tell(self, group: _Group) -> None:

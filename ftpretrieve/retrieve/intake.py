@@ -192,7 +192,7 @@ class Intake:
                 self._discard(item)
                 self.failed(Failed(item.wanted, differs))
             elif item.wanted.recheck_of is not None and item.digest in item.wanted.recheck_of:
-                self._journal.rechecked(item.wanted.id)
+                self._is_still(item.wanted)
                 self._discard(item)
             elif not self._is_kept_content(item):
                 id = self._row_of(item)
@@ -207,6 +207,14 @@ class Intake:
         algorithm, told = item.told
         digest = item.digest if algorithm == "SHA-256" else self._staging.digest(item.staged, algorithm)
         return None if digest == told else f"hash differs: {algorithm} {told} at the server, {digest} here"
+
+    def _is_still(self, wanted: Wanted) -> None:
+        """End a recheck that found the content of before; a UTC time that moved all the same is taken over."""
+        self._journal.rechecked(wanted.id)
+        first = wanted.first
+        if first.clock is not wanted.file.clock and len(wanted.recheck_of or ()) == 1:
+            other = first.stamp, first.precision
+            self._journal.restamp([Restamp(wanted.id, wanted.file, False, other)], self._now())
 
     def _is_kept_content(self, item: Arrived) -> bool:
         """Say whether a doubtful download is a kept version after all; its row then takes the new stamp."""

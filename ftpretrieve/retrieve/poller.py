@@ -96,8 +96,8 @@ class Poller:
         """Fetch what is planned, and return whether all that was listed is known or has a row now."""
         for arrived in self._intake.resume(plan, self._listed_at, listing_is_look=self._remote.listing_is_look):
             self._waiting.add(arrived)
-        rechecks = Rechecks(self._mailbox, self._remote, self._intake)
-        plan.fetch.extend(rechecks.ask(plan.recheck))
+        rechecks = Rechecks(self._mailbox, self._remote, self._intake, doubts)
+        plan.fetch.extend(rechecks.ask(plan))
         self._result.waiting = sum(plan.skipped.get(reason, 0) for reason in WAITS)
         later = sum(plan.skipped.get(reason, 0) for reason in (LEFT, BACKING_OFF)) + self._result.waiting
         self._result.left = len(plan.fetch) + len(plan.doubtful) + later

@@ -3,31 +3,42 @@
 A listing to the minute cannot show that a file of equal size was rewritten within that minute. Such a version was
 delivered with `recheck` set; in the first poll that begins after its granule is over it is asked about once more: by
 its UTC time where the row holds one, else by downloading it and comparing digests. After that it is over, whatever came
-out. Earlier polls ask too where asking is cheap. Must not: decide about versions that are not delivered.
+out. Earlier polls ask too where asking is cheap.
+
+The newest known file of a LIST is asked for its UTC time in every poll: when the server's clock is put back, an hourly
+file of fixed size is listed just as the version before. Must not: decide about versions that are not delivered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ftpretrieve.retrieve.decide import same_version, zone_shift
+from ftpretrieve.retrieve.doubts import Doubts
 from ftpretrieve.retrieve.intake import Intake
 from ftpretrieve.retrieve.mailbox import Mailbox
-from ftpretrieve.retrieve.records import FINISHED, SECOND, Candidate, Clock, RemoteFile, Version, Wanted
+from ftpretrieve.retrieve.records import FINISHED, SECOND, Candidate, Clock, Plan, RemoteFile, Version, Wanted
 from ftpretrieve.retrieve.remote import Remote
 
 
 class Rechecks:
     """The rechecks of one poll. `downloads` are those that need the content again."""
 
-    def __init__(self, mailbox: Mailbox, remote: Remote, intake: Intake) -> None:
+    def __init__(self, mailbox: Mailbox, remote: Remote, intake: Intake, doubts: Doubts) -> None:
+        self._doubts = doubts
         self._journal, self._remote, self._intake = mailbox.journal, remote, intake
         self._now = mailbox.now
         self._began = mailbox.now()
         self.downloads: list[Candidate] = []
 
-    def ask(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Settle what a question can settle, and return those that proved to be new versions, to be fetched."""
-        askable = [item.file for item in candidates if _has_utc_time(item)]
-        looks = self._remote.ask(askable) if askable else None
+    def ask(self, plan: Plan) -> list[Candidate]:
+        """Settle what a question can settle, and return those that proved to be new versions, to be fetched.
+
+        The newest known file is asked about too: no recheck, but a sample of the server's clock.
+        """
+        candidates, newest = plan.recheck, plan.newest
+        if newest is not None and (newest.file.name in plan.names or not _has_utc_time(newest)):
+            newest = None  # a name listed twice: something is done about it already
+        asked = [item for item in candidates if _has_utc_time(item)] + ([] if newest is None else [newest])
+        looks = self._remote.ask([item.file for item in asked]) if asked else None
         changed = []
         for item in candidates:
             if looks is None or not _has_utc_time(item) or _is_doubtful(item, looks.get(item.file.name)):
@@ -35,6 +46,9 @@ class Rechecks:
                     self.downloads.append(item)
             elif self._is_changed(item, looks):
                 changed.append(self._as_new(item))
+        if newest is not None and looks is not None and _differs(newest, looks.get(newest.file.name)):
+            self.downloads.append(newest)  # by content, whatever MDTM says: it may be MDTM's clock that moved
+            self._doubts.doubt_recent(utc_stays=True)
         return changed
 
     def _is_changed(self, item: Candidate, looks: Mapping[bytes, RemoteFile | None]) -> bool:
@@ -80,6 +94,13 @@ def _is_doubtful(item: Candidate, look: RemoteFile | None) -> bool:
     if look is None or any(same_version(look, row) for row in kept):
         return False
     return any(zone_shift(look, row) is not None for row in kept)
+
+
+def _differs(item: Candidate, look: RemoteFile | None) -> bool:
+    """Say whether a look, if there is one, shows none of the kept versions."""
+    if look is None or look.stamp is None:
+        return False
+    return not any(row.state in FINISHED and same_version(look, row) for row in item.known)
 
 
 def _digests(item: Candidate) -> frozenset[str]:

@@ -216,7 +216,8 @@ class Plan:
 
     `outdated`: unfinished rows whose name is listed as a known version again. `returned`: earlier versions that are
     listed again. `finer`: known ones whose stamps are listed more exactly now. `unsettled`: some listed version that is
-    neither known nor planned has no row that would say so to the next poll.
+    neither known nor planned has no row that would say so to the next poll. `newest`: the known file with the latest
+    local time, whose UTC time the journal has too.
     """
 
     fetch: list["Candidate"] = field(default_factory=list)
@@ -227,6 +228,7 @@ class Plan:
     returned: list[int] = field(default_factory=list)
     finer: list["Restamp"] = field(default_factory=list)
     unsettled: bool = False
+    newest: "Candidate | None" = None
     names: set[bytes] = field(default_factory=set)
     skipped: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[bytes]] = field(default_factory=dict)

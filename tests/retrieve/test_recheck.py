@@ -35,7 +35,7 @@ def test_rewritten_within_its_minute_is_delivered_within_two_polls(
     assert world.got == {("a", b"one"): 1, ("a", b"two"): 1}
     world.server.calls.clear()
     world.settle()
-    assert set(world.server.calls) == {"list"}
+    assert set(world.server.calls) <= {"list", "ask"}  # of the newest file
 
 
 @to_the_minute
@@ -47,7 +47,7 @@ def test_what_was_not_rewritten_is_asked_about_once(style: Style, make_world: Ca
     world.settle()
     world.server.calls.clear()
     world.settle()
-    assert set(world.server.calls) == {"list"}
+    assert set(world.server.calls) <= {"list", "ask"}  # of the newest file
     assert world.got == {("a", b"one"): 1}
 
 
@@ -143,7 +143,7 @@ def test_an_earlier_version_brought_back_in_its_minute_ends_the_asking(make_worl
     world.settle()
     world.server.calls.clear()
     world.settle()
-    assert set(world.server.calls) == {"list"}
+    assert set(world.server.calls) <= {"list", "ask"}  # of the newest file
     assert world.got == {("a", b"one"): 1, ("a", b"two"): 1}
 
 
