@@ -189,12 +189,16 @@ class FaultServer:
 
     def __exit__(self, *_: object) -> None:
         self.stopped.set()
+        self._close_all()
+        for thread in list(self._threads):
+            thread.join(5)
+        self._close_all()  # what the last of them had just opened
+
+    def _close_all(self) -> None:
         for sock in [self._listener, *self.sockets]:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
             sock.close()
-        for thread in self._threads:
-            thread.join(5)
 
     def _spawn(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
