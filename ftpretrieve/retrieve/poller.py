@@ -33,10 +33,8 @@ class Poller:
     def __init__(self, mailbox: Mailbox, remote: Remote, deadline: Deadline) -> None:
         """Take the parts; `remote` is a session that is not connected yet, `deadline` its limit."""
         self._mailbox, self._remote, self._deadline = mailbox, remote, deadline
-        self._journal, self._publisher = mailbox.journal, mailbox.publisher
-        self._monotonic = mailbox.monotonic
-        rules = mailbox.rules
-        self._waiting = Waiting(rules.look_gap_secs, mailbox.monotonic, verify=rules.verify_hash)
+        self._journal, self._publisher, self._monotonic = mailbox.journal, mailbox.publisher, mailbox.monotonic
+        self._waiting = Waiting(mailbox.rules.look_gap_secs, mailbox.monotonic, verify=mailbox.rules.verify_hash)
         self._result = PollResult()
         self._intake = Intake(mailbox, self._result)
         self._listed_at = 0.0
@@ -86,10 +84,8 @@ class Poller:
         self._result.listed = self._remote.listing.listed
         self._result.skipped = sum(plan.skipped.values())
         for reason in plan.skipped.keys() & UNSAFE:
-            example = plan.examples[reason][0]
-            self._mailbox.log.warning(
-                record("NAMESREFUSED", reason=reason, count=plan.skipped[reason], example=example)
-            )
+            told = record("NAMESREFUSED", reason=reason, count=plan.skipped[reason], example=plan.examples[reason][0])
+            self._mailbox.log.warning(told)
         return plan
 
     def _fetch(self, plan: Plan, doubts: Doubts) -> bool:
