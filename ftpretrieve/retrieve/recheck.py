@@ -57,7 +57,7 @@ class Rechecks:
             self._intake.recheck_failed(row.id, item.file.name, "the server does not tell its time any more")
             return False
         # By the better clock: is it this version, or an earlier one that was brought back within its minute?
-        if not any(version.state in FINISHED and same_version(look, version) for version in item.known):
+        if _differs(item, look):
             return True
         if self._is_due(item):
             self._journal.rechecked(row.id)
@@ -90,10 +90,9 @@ def _row(item: Candidate) -> Version:
 
 def _is_doubtful(item: Candidate, look: RemoteFile | None) -> bool:
     """Say whether a moved zone would explain why its UTC time is another one: some servers move what MDTM tells too."""
-    kept = [row for row in item.known if row.state in FINISHED]
-    if look is None or any(same_version(look, row) for row in kept):
+    if look is None or not _differs(item, look):
         return False
-    return any(zone_shift(look, row) is not None for row in kept)
+    return any(row.state in FINISHED and zone_shift(look, row) is not None for row in item.known)
 
 
 def _differs(item: Candidate, look: RemoteFile | None) -> bool:
