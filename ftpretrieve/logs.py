@@ -23,6 +23,7 @@ from logging.handlers import TimedRotatingFileHandler
 from urllib.parse import quote
 
 from ftpretrieve.errors import StorageError
+from ftpretrieve.escapes import escape as escape  # who writes records needs both
 
 MODE = 0o640
 """Names of files are not for everybody; the group may be given to whoever monitors."""
@@ -128,16 +129,6 @@ class Repeats(logging.Filter):
         if len(self._said) < REPEATS_KEPT:
             self._said[text] = now
         return True
-
-
-def escape(text: str) -> str:
-    """Return the text with every character that does not print (line ends, ANSI codes, surrogates) as in JSON.
-
-    `repr` of a string holds no such character, so a FILESDOWNLOADED line passes unchanged.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def _spell(value: object) -> str:
