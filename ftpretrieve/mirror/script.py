@@ -72,14 +72,14 @@ def mirror_line(job: Job, plan_file: str | None = None) -> str:
 
 
 def list_line(directory: str, into_file: str, depth: int | None = None) -> str:
-    """Return the line that lists a remote directory with all below it into a local file."""
+    """Return the line that appends a listing of a remote directory with all below it to a local file."""
     limit = [] if depth is None else ["--maxdepth", str(depth)]
-    return " ".join(["find", "-l", *limit, "--", quote(directory), ">", quote(into_file)])
+    return " ".join(["find", "-l", *limit, "--", quote(directory), ">>", quote(into_file)])
 
 
-def remove_lines(files: Iterable[str], directories: Iterable[str] = ()) -> list[str]:
-    """Return the lines that remove remote files and then empty directories, each on its own."""
-    return [f"rm -- {quote(path)}" for path in files] + [f"rmdir -- {quote(path)}" for path in directories]
+def remove_lines(doomed: Iterable[tuple[str, bool]]) -> list[str]:
+    """Return the lines that remove remote paths, each (path, is it a directory) on its own whatever became of others."""
+    return ["set cmd:fail-exit no", *(f"{'rmdir' if is_dir else 'rm'} -- {quote(path)}" for path, is_dir in doomed)]
 
 
 def _protocol_settings(server: Server) -> list[tuple[str, str]]:
