@@ -57,6 +57,7 @@ class Job:
     local: Path  # absolute
     options: Mapping[str, object] = field(default_factory=dict)
     mail: Mail | None = None  # None: --no-email
+    notes: tuple[str, ...] = ()  # what the user should know about how it was configured; said in the report too
 
     @property
     def reverse(self) -> bool:
