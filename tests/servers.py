@@ -116,6 +116,8 @@ class FtpServer(ABC):
 class RealServer(FtpServer):
     """A server in a process of its own. `arguments(port)` gives the command line, from the program's arguments on."""
 
+    greets = "220"  # how the first line begins that it says
+
     def __init__(
         self,
         software: str,
@@ -174,7 +176,7 @@ class RealServer(FtpServer):
         end = time.monotonic() + START_LIMIT_SECS
         while True:
             greeting = _greeting(self.host, self.port, implicit=self.tls is not None and self.tls.implicit)
-            if greeting.startswith("220"):
+            if greeting.startswith(self.greets):
                 return
             if greeting or self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{self.software} does not start: {greeting or self.log() or 'no answer'}")
