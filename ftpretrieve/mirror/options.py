@@ -66,10 +66,6 @@ class MaxDelete:
     number: int
     is_percent: bool = False
 
-    def of(self, present: int) -> int:
-        """Return how many that is when so many are at the target, rounded down."""
-        return present * self.number // 100 if self.is_percent else self.number
-
     def __str__(self) -> str:
         return f"{self.number}%" if self.is_percent else str(self.number)
 
