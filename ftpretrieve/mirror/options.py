@@ -61,10 +61,14 @@ BARE_PARALLEL = 2
 
 @dataclass(frozen=True, slots=True)
 class MaxDelete:
-    """The most that may be removed: a number of files, links and directories, or a part of those at the target."""
+    """The most that may be removed: a number of files and links, or a part of those at the target."""
 
     number: int
     is_percent: bool = False
+
+    def of(self, present: int) -> int:
+        """Return how many that is when so many are at the target, rounded down."""
+        return present * self.number // 100 if self.is_percent else self.number
 
     def __str__(self) -> str:
         return f"{self.number}%" if self.is_percent else str(self.number)
@@ -163,9 +167,9 @@ OPTIONS: tuple[Option, ...] = (
            _REMOVAL, lftp="--delete"),
     Option("delete_first", ("--delete-first",), "Remove before transferring instead of afterwards; switches -e on.",
            _REMOVAL, lftp="--delete-first", implies="erase"),
-    Option("max_delete", ("--max-delete",), "With -e: change nothing and fail when more than N files, links and "
-           "directories, or more than P% of those at the target, would be removed (50% where there are ten or more). "
-           "All of them are never removed without --allow-empty.", _REMOVAL, Kind.LIMIT, "N|P%"),
+    Option("max_delete", ("--max-delete",), "With -e: change nothing and fail when more than N files and links, or "
+           "more than P% of those at the target, would be removed (50% where there are ten or more). All of them are "
+           "never removed without --allow-empty.", _REMOVAL, Kind.LIMIT, "N|P%"),
     Option("allow_empty", ("--allow-empty",), "With -e: an empty source is no mistake; the target may be emptied.",
            _REMOVAL),
     Option("del_source", ("--del-source",), "Remove each file from the source once it has arrived whole.", _REMOVAL,
