@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from ftpretrieve.mirror.options import MaxDelete
 from ftpretrieve.passwords import Secret
 
 
@@ -59,10 +60,20 @@ class Job:
     mail: Mail | None = None  # None: --no-email
     notes: tuple[str, ...] = ()  # what the user should know about how it was configured; said in the report too
 
+    def wants(self, option: str) -> bool:
+        """Return whether an option was given, by its name in `options.OPTIONS`."""
+        return bool(self.options.get(option))
+
+    @property
+    def max_delete(self) -> MaxDelete | None:
+        """Return the most that may be deleted, None for the default."""
+        limit = self.options.get("max_delete")
+        return limit if isinstance(limit, MaxDelete) else None
+
     @property
     def reverse(self) -> bool:
         """Return whether it uploads."""
-        return bool(self.options.get("reverse"))
+        return self.wants("reverse")
 
 
 class Kind(StrEnum):

@@ -77,6 +77,11 @@ def list_line(directory: str, into_file: str, depth: int | None = None) -> str:
     return " ".join(["find", "-l", *limit, "--", quote(directory), ">>", quote(into_file)])
 
 
+def url_lines(directory: str, into_file: str) -> list[str]:
+    """Return the lines that write the URL of a remote directory into a local file; paths are relative to it then."""
+    return [f"cd {quote(directory)}", f"pwd > {quote(into_file)}"]
+
+
 def remove_lines(doomed: Iterable[tuple[str, bool]]) -> list[str]:
     """Return the lines that remove remote paths, each (path, is it a directory) on its own whatever became of others."""
     return ["set cmd:fail-exit no", *(f"{'rmdir' if is_dir else 'rm'} -- {quote(path)}" for path, is_dir in doomed)]

@@ -1,0 +1,119 @@
+"""One mirror job on one page.
+
+Theory of operation. lftp decides what to delete by the listing of the moment, so that an empty, cut or failing one
+empties the target, and lftp exits with 0. Here lftp never deletes. It plans first, which changes nothing; the removals
+of the plan are counted and judged against what the target has; then lftp mirrors without any deleting option; and the
+planned removals, no other, are done apart, each only while its path still is what was seen before the plan was made.
+What must go so that something else can be made there goes before the run, all else after it and only when the run was
+whole: everything planned is looked up, and compared with what lftp was told of the source.
+
+Must not: speak lftp's language (`script`), choose what to remove (`plan`), or believe an exit code.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable
+from ftpretrieve.mirror.check import compare, removable
+from ftpretrieve.mirror.lftp import Run
+from ftpretrieve.mirror.plan import Plan, Removals, decide_removals, describe, judge
+from ftpretrieve.mirror.records import Entry, Job, Kind, Result, Tree, Verdict
+from ftpretrieve.mirror.remote import Far, complaints
+from ftpretrieve.mirror.tree import Near
+
+
+@dataclass(slots=True)
+class Mirror:
+    """A job under way. `output`: what the report shows of it; `reasons`: what went wrong so far."""
+
+    job: Job
+    near: Near
+    far: Far
+    planned: Callable[[int], None] = lambda _: None  # told how many files will be transferred
+    output: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    transferred: int = 0
+    transferred_bytes: int = 0
+    deleted: int = 0
+    failed: int = 0
+
+    def run(self) -> Result:
+        """Mirror, and return what it came to, all but the seconds."""
+        try:
+            return self._result(self._mirror())
+        except FtpRetrieveError as error:
+            self.reasons.append(str(error))
+            return self._result(Verdict.AWAY if isinstance(error, RemoteUnavailable) else Verdict.FAILED)
+
+    def _mirror(self) -> Verdict:
+        job, source, target = self.job, *self._sides()
+        there = target.tree()
+        plan, unread = self.far.plan(job)
+        self.reasons += unread
+        removals = decide_removals(plan, there, erase=job.wants("erase"), delete_first=job.wants("delete_first"))
+        refusal = judge(removals.all, there, job.max_delete, allow_empty=job.wants("allow_empty"))
+        if refusal or job.wants("dry_run"):
+            return self._forecast(plan, removals, source, refusal)
+        if unread:
+            removals = Removals()  # what could not be read only looks as if it were gone
+
+        self._remove(target, removals.before)
+        self.planned(sum(kind is Kind.FILE for kind in plan.made.values()))
+        sent = self.near.look(plan.files) if job.reverse else {}
+        run, listed = self.far.mirror(job, plan)
+        self.output += run.lines
+        if run.timed_out or run.away:
+            self.reasons += complaints(run)
+            return Verdict.AWAY
+        there_now = target.look([*plan.made, *plan.source_removals])
+        self._check(plan, run, sent or listed, there, there_now)
+        if self.reasons:
+            self.reasons += [f"{path}: not deleted, because the run was not whole" for path, _ in removals.after]
+            return Verdict.FAILED
+        self._remove(target, removals.after)
+        self.reasons += [f"{path}: kept, it was not there when the plan was made" for path in removals.unseen]
+        if job.wants("del_source"):
+            self._remove_sources(plan, source, sent or listed, there_now)
+        return Verdict.FAILED if self.reasons else Verdict.OK
+
+    def _sides(self) -> tuple[Near | Far, Near | Far]:
+        return (self.near, self.far) if self.job.reverse else (self.far, self.near)
+
+    def _forecast(self, plan: Plan, removals: Removals, source: Near | Far, refusal: str | None) -> Verdict:
+        """Tell what would be done, and do nothing."""
+        leaving = plan.files if self.job.wants("del_source") else ()
+        self.output += describe(plan, removals, leaving)
+        self._count(plan.files, source.look(plan.files) if self.job.wants("dry_run") else {})
+        self.deleted = len(removals.all) + len(leaving)
+        if refusal:
+            self.reasons.append(refusal)
+            return Verdict.REFUSED
+        return Verdict.FAILED if self.reasons else Verdict.OK
+
+    def _check(self, plan: Plan, run: Run, source: Tree, before: Tree, after: Tree) -> None:
+        """Hold what is at the target against the plan, and count."""
+        self.reasons += complaints(run)
+        wrong = compare(plan.made, source, before, after)
+        self.reasons += [f"{path}: {why}" for path, why in wrong.items()]
+        self.failed += len(wrong)
+        self._count([path for path in plan.made if path not in wrong], after)
+
+    def _count(self, made: Iterable[str], there: Tree) -> None:
+        entries = [there[path] for path in made if path in there and there[path].kind is not Kind.DIRECTORY]
+        self.transferred = len(entries)
+        self.transferred_bytes = sum(entry.size or 0 for entry in entries if entry.kind is Kind.FILE)
+
+    def _remove_sources(self, plan: Plan, source: Near | Far, seen: Tree, target: Tree) -> None:
+        removals, problems = removable([*plan.files, *plan.source_removals], seen, target)
+        self.reasons += problems
+        self._remove(source, removals)
+
+    def _remove(self, side: Near | Far, removals: Sequence[tuple[str, Entry]]) -> None:
+        removed, problems = side.remove(removals) if removals else ([], [])
+        self.output += [f"Removed `{path}'" for path in removed]
+        self.deleted += len(removed)
+        self.reasons += problems
+
+    def _result(self, verdict: Verdict) -> Result:
+        return Result(verdict, tuple(self.reasons), self.transferred, self.transferred_bytes, self.deleted, self.failed,
+                      dry_run=self.job.wants("dry_run"))  # fmt: skip
