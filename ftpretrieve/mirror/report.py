@@ -20,8 +20,8 @@ from ftpretrieve.units import BYTES
 COLUMNS = 80
 
 LINES_KEPT = 10_000
-"""Of each list the first and the last half: about one MiB, which mail servers take and readers can load. lftp writes
-two lines a file, so 5,000 files are told one by one; what went wrong stands in the verdict in any case."""
+"""Of each list the first and the last half: about one MiB, which mail servers take and readers can load. lftp writes a
+line a file, so all but the first mirror of a large site is told whole; what went wrong stands in the verdict too."""
 
 LINE_CHARS = 5_000
 """Some words and the longest path there is (4,096 bytes). What is longer is no name, and one could fill the log."""
