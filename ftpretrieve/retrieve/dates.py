@@ -10,15 +10,11 @@ Pure: no input or output, no clock (`now` is given), no settings.
 from collections.abc import Callable
 from datetime import MAXYEAR, MINYEAR, UTC, date, datetime
 
+from ftpretrieve.months import month_of
 from ftpretrieve.retrieve.records import DAY
-from ftpretrieve.retrieve.words import months
 
 CACHED_DAYS = 4_096  # 11 years of different days
 
-ENGLISH = {
-    name: number
-    for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)  # C locale
-}
 SECONDS = {b"%02d" % second: second for second in range(61)}  # 60: a leap second, RFC 3659 section 2.3
 MINUTES = {b"%02d%02d" % (hour, minute): hour * 3600 + minute * 60 for hour in range(24) for minute in range(60)}
 """`2014` -> seconds since midnight: a time that is not in the table is not a time."""
@@ -27,12 +23,6 @@ CLOCK_TIMES |= {text[1:]: secs for text, secs in CLOCK_TIMES.items() if text.sta
 """`20:14`, `08:14` and `8:14` likewise."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
-
-
-def month_of(word: bytes) -> int:
-    """Return the number of the month with this name, in any language; 0 for what is none."""
-    name = word.lower().rstrip(b".,")
-    return ENGLISH.get(name) or months().get(name, 0)
 
 
 class DayCache(dict[bytes, int | None]):

@@ -16,7 +16,8 @@ Pure: no input or output, no clock, no settings.
 import re
 from collections.abc import Mapping, Sequence
 
-from ftpretrieve.retrieve.dates import ENGLISH, MINUTES, SECONDS, full_year, half_day, midnight
+from ftpretrieve.months import ENGLISH
+from ftpretrieve.retrieve.dates import MINUTES, SECONDS, full_year, half_day, midnight
 from ftpretrieve.retrieve.dialects import (
     DIR,
     FILE,

@@ -5,7 +5,8 @@ Pure: no input or output, no clock, no settings.
 
 import re
 
-from ftpretrieve.retrieve.dates import CLOCK_TIMES, month_of
+from ftpretrieve.months import month_of
+from ftpretrieve.retrieve.dates import CLOCK_TIMES
 from ftpretrieve.retrieve.dialects import (
     DIR,
     FILE,

@@ -17,7 +17,7 @@ Pure: no input or output, no clock, no settings.
 
 import re
 
-from ftpretrieve.retrieve.dates import ENGLISH
+from ftpretrieve.months import ENGLISH
 from ftpretrieve.retrieve.dialects import DIR, FILE, SKIP, Dialect, Page, Parsed
 from ftpretrieve.retrieve.dialects_columns import MONTH, day_of, entry
 

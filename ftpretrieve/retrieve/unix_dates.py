@@ -22,7 +22,8 @@ from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from ftpretrieve.retrieve.dates import CLOCK_TIMES, SECONDS, Dates, full_year, half_day, midnight, month_of
+from ftpretrieve.months import month_of
+from ftpretrieve.retrieve.dates import CLOCK_TIMES, SECONDS, Dates, full_year, half_day, midnight
 from ftpretrieve.retrieve.records import DAY, MINUTE, SECOND, Clock
 from ftpretrieve.retrieve.words import halves, marks
 

@@ -3,6 +3,7 @@
 
 import pytest
 
+from ftpretrieve.months import MONTHS
 from ftpretrieve.retrieve import words
 from ftpretrieve.retrieve.records import DAY, MINUTE
 from tests.retrieve.listing_checks import FILE, fields, read, secs
@@ -106,7 +107,7 @@ def test_letters_of_an_unknown_code_page() -> None:
 
 def test_every_row_of_months_has_twelve() -> None:
     """A word too many or too few would shift a year."""
-    assert [row for row in words.MONTHS if len(row[1].split()) != 12] == []
+    assert [row for row in MONTHS if len(row[1].split()) != 12] == []
 
 
 def test_halves_are_in_turn() -> None:
