@@ -27,7 +27,8 @@ _FILE_URL = "file:"
 _REMOTE_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*(?:/(.*))?", re.DOTALL)
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|((?:[^\s"\\]|\\.)+)', re.DOTALL)
 _LISTED = re.compile(
-    r"(?P<type>[-dlL?bcps])[-rwxsStT?]{9}\s.*?\s(?P<size>\d+|-)\s(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?|-)\s+(?P<path>\S.*)"
+    r"(?P<type>[-dlL?bcps])[-rwxsStT?]{9} .*? (?P<size>\d+|-) "
+    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?|-) (?P<path>.*)"
 )
 _KINDS = {"-": Kind.FILE, "d": Kind.DIRECTORY, "l": Kind.LINK, "L": Kind.LINK}
 
@@ -76,7 +77,9 @@ def parse_plan(text: str, local: str, remote: str, *, reverse: bool) -> Plan:
     `local` and `remote`: the two directories, absolute, as lftp spells them (`remote` '' when it is not known: then
     what is to be removed there counts as foreign). Undecodable bytes are spelt as `os.fsdecode` does.
     """
-    target, source = (_Root(remote, False), _Root(local, True)) if reverse else (_Root(local, True), _Root(remote, False))
+    target, source = (
+        (_Root(remote, False), _Root(local, True)) if reverse else (_Root(local, True), _Root(remote, False))
+    )
     made: dict[str, Kind] = {}
     removals: list[str] = []
     source_removals: list[str] = []
@@ -210,11 +213,14 @@ def parse_listing(text: str, directory: str) -> dict[str, Entry]:
 def decide_removals(plan: Plan, target: Tree, *, erase: bool, delete_first: bool) -> Removals:
     """Return what the plan removes, each with what the snapshot saw there, in the order of removal.
 
-    With `erase` false only what lftp would replace by something of another kind counts.
+    With `erase` false only what lftp would replace by itself counts.
     """
-    wanted = set(plan.removals) if erase else {path for path in plan.removals if _is_replaced(path, plan, target)}
+    replaced = {path for path in plan.made if _is_replaced(path, plan, target)}
     if erase:
-        wanted |= {path for path in plan.made if _is_replaced(path, plan, target)}
+        wanted = replaced | set(plan.removals)
+    else:
+        # lftp removes a file that is a directory at the source without being asked, but no directory (measured).
+        wanted = {path for path in replaced & set(plan.removals) if plan.made[path] is Kind.DIRECTORY}
     unseen = tuple(sorted(path for path in wanted if path not in target))
     below = _with_children(wanted - set(unseen), target)
     first = {path for path in wanted if path in plan.made}
@@ -226,7 +232,9 @@ def decide_removals(plan: Plan, target: Tree, *, erase: bool, delete_first: bool
     return Removals(tuple(before), tuple(after), unseen)
 
 
-def judge(removals: Iterable[tuple[str, Entry]], target: Tree, limit: MaxDelete | None, *, allow_empty: bool) -> str | None:
+def judge(
+    removals: Iterable[tuple[str, Entry]], target: Tree, limit: MaxDelete | None, *, allow_empty: bool
+) -> str | None:
     """Return why so much must not be deleted, None when it may. Directories do not count, only what is in them."""
     gone = sum(entry.kind is not Kind.DIRECTORY for _, entry in removals)
     total = sum(entry.kind is not Kind.DIRECTORY for entry in target.values())
@@ -235,14 +243,15 @@ def judge(removals: Iterable[tuple[str, Entry]], target: Tree, limit: MaxDelete 
     of = f"{gone} of {total} file{'s' if total != 1 else ''}"
     if gone >= total and not allow_empty:
         return (
-            f"the plan deletes {of}: nothing would be left of what is there now. Is the source empty, or its listing cut?"
-            " If this is meant, give --allow-empty"
+            f"the plan deletes {of}: nothing would be left of what is there now. Is the source empty, or its listing "
+            "cut? If this is meant, give --allow-empty"
         )
     if limit is not None:
         allowed = total * limit.number // 100 if limit.is_percent else limit.number
         return f"the plan deletes {of}, and --max-delete {limit} allows {allowed}" if gone > allowed else None
     if not allow_empty and total >= DEFAULT_LIMIT_FROM and gone * 100 > DEFAULT_LIMIT_PERCENT * total:
-        return f"the plan deletes {of}, more than half. If this is meant, give --max-delete {gone} (or {-(-gone * 100 // total)}%)"
+        percent = -(-gone * 100 // total)
+        return f"the plan deletes {of}, more than half. If this is meant, give --max-delete {gone} or {percent}%"
     return None
 
 
