@@ -2,7 +2,7 @@
 
 No shell is ever involved, and the program is put into a session of its own so that it and whatever it started can be
 killed together (it can therefore not ask anything on the terminal). `run` is for programs that print one thing and
-end, `stream` for those that work for hours and talk meanwhile.
+end, `stream` for those that work for hours, talk meanwhile and have children of their own.
 """
 
 import contextlib
@@ -10,7 +10,9 @@ import os
 import selectors
 import shlex
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +26,16 @@ LAST_WORDS = 300
 GRACE_SECS = 5.0
 """What a program gets between SIGTERM and SIGKILL: lftp ends within one second, ssh and rsync at once."""
 
+KILL_SECS = 10.0
+"""What is waited after SIGKILL: a process that hangs in the kernel (a dead NFS server) does not go at all."""
+
 CHUNK_BYTES = 65_536
-"""What one read or write of a pipe moves at most: the size of a pipe in Linux."""
+"""What one read of a pipe gives at most: the size of a pipe in Linux."""
+
+PIPE_BYTES = 4_096
+"""What a pipe that may be written to takes without waiting. Source: pipe(7), PIPE_BUF."""
+
+_GUARD = Path(__file__).with_name("guard.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,7 @@ def run(argv: Sequence[str], *, timeout_secs: float, cwd: Path | None = None, se
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        raise CommandFailed(f"cannot run {shown}: {reason}") from None  # the cause may name an argument
+        raise CommandFailed(f"cannot run {shown}: {_why(error)}") from None  # the cause may name an argument
     with process:
         try:
             output, complaints = process.communicate(timeout=timeout_secs)
@@ -85,25 +94,15 @@ def stream(
     on_line: Callable[[str], None] | None = None,
     cwd: Path | None = None,
     secrets: Collection[str] = (),
+    grace_secs: float = GRACE_SECS,
 ) -> Finished:
     """Run a program to its end, handing over each line of its output as it comes.
 
+    Whatever it started is gone when this returns, raises, or when our own process ends, be it by SIGKILL: see `guard`.
+    After `timeout_secs` it gets SIGTERM, and `grace_secs` later SIGKILL. What `on_line` raises ends the program too.
     Raises: CommandFailed when it cannot be started.
     """
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=env,
-            start_new_session=True,
-            bufsize=0,
-        )
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
-        raise CommandFailed(f"cannot run {_masked(shlex.join(argv), secrets)}: {reason}") from None
+    shown = _masked(shlex.join(argv), secrets)
     lines: list[str] = []
 
     def take(line: bytes) -> None:
@@ -111,49 +110,107 @@ def stream(
         if on_line is not None:
             on_line(lines[-1])
 
-    with process:
+    ours, its = socket.socketpair()
+    with ours:
         try:
-            timed_out = _converse(process, stdin, timeout_secs, take)
+            with its:
+                process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(_GUARD), str(its.fileno()), str(grace_secs), *argv],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    cwd=cwd,
+                    env=env,
+                    pass_fds=(its.fileno(),),
+                    start_new_session=True,
+                    bufsize=0,
+                )
+        except (OSError, ValueError) as error:
+            raise CommandFailed(f"cannot run {shown}: {_why(error)}") from None  # the cause may name an argument
+        try:
+            timed_out = _converse(process, ours, stdin, timeout_secs, grace_secs, take)
+            word, _, code = _last_line(ours).partition(" ")
         finally:
-            _kill(process)
-    return Finished(process.returncode, timed_out, tuple(lines))
+            ours.close()
+            _bury(process, grace_secs)
+    if word == "error":
+        raise CommandFailed(f"cannot run {shown}: {os.strerror(int(code))}")
+    return Finished(int(code) if word else -signal.SIGKILL, timed_out, tuple(lines))
 
 
 def _converse(
-    process: subprocess.Popen[bytes], stdin: bytes, timeout_secs: float, take: Callable[[bytes], None]
+    process: subprocess.Popen[bytes],
+    lifeline: socket.socket,
+    stdin: bytes,
+    timeout_secs: float,
+    grace_secs: float,
+    take: Callable[[bytes], None],
 ) -> bool:
-    """Feed its input and take its lines until it has ended; return whether it had to be ended."""
+    """Feed its input and take its lines until it has closed its output; return whether it had to be ended."""
     assert process.stdin is not None
     assert process.stdout is not None
     end, timed_out = time.monotonic() + timeout_secs, False
-    unfed, rest = memoryview(stdin), b""
+    unfed, line = memoryview(stdin), [b""]
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         selector.register(process.stdin, selectors.EVENT_WRITE)
-        while process.stdout in {key.fileobj for key in selector.get_map().values()}:
+        while True:
             for key, _ in selector.select(max(0.0, end - time.monotonic())):
-                if key.fileobj is process.stdout:
-                    data = os.read(key.fd, CHUNK_BYTES)
-                    *whole, rest = (rest + data).split(b"\n")
-                    for line in whole:
-                        take(line)
-                    if not data:
-                        selector.unregister(process.stdout)
-                else:
-                    with contextlib.suppress(BrokenPipeError):  # it does not want to hear the rest
-                        unfed = unfed[os.write(key.fd, unfed[: CHUNK_BYTES // 16]) :] if unfed else unfed
+                if key.fileobj is process.stdin:
+                    unfed = _feed(key.fd, unfed)
                     if not unfed:
                         selector.unregister(process.stdin)
                         process.stdin.close()
+                    continue
+                data = os.read(key.fd, CHUNK_BYTES)
+                if not data:
+                    if line != [b""]:
+                        take(b"".join(line))
+                    return timed_out
+                *whole, rest = data.split(b"\n")
+                for part in whole:
+                    take(b"".join([*line, part]))
+                    line = []
+                line.append(rest)
             if time.monotonic() >= end:
                 if timed_out:
-                    break
-                timed_out, end = True, time.monotonic() + GRACE_SECS
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGTERM)
-    if rest:
-        take(rest)
-    return timed_out
+                    return True  # it cannot even be killed
+                timed_out, end = True, time.monotonic() + grace_secs + KILL_SECS
+                lifeline.shutdown(socket.SHUT_WR)
+
+
+def _feed(descriptor: int, unfed: memoryview) -> memoryview:
+    """Write what the pipe takes without waiting; return the rest, nothing when nobody reads it any more."""
+    try:
+        return unfed[os.write(descriptor, unfed[:PIPE_BYTES]) :] if unfed else unfed
+    except BrokenPipeError:
+        return memoryview(b"")
+
+
+def _last_line(lifeline: socket.socket) -> str:
+    """Return what the guard said first, '' when it was killed."""
+    lifeline.settimeout(KILL_SECS)
+    data = b""
+    with contextlib.suppress(OSError):
+        while chunk := lifeline.recv(1000):
+            data += chunk
+    return data.decode().partition("\n")[0]
+
+
+def _bury(process: subprocess.Popen[bytes], grace_secs: float) -> None:
+    """Wait for the guard, which ends by itself once it has killed all there was."""
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(grace_secs + KILL_SECS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -28,6 +28,7 @@ FLOOR = {
     "errors",
     "escapes",
     "files",
+    "guard",
     "lock",
     "logs",
     "months",
@@ -44,8 +45,8 @@ HOMES = {
     "psutil": ["ftpretrieve.system"],
     "rich": ["ftpretrieve.retrieve.progress"],
     "ftplib": ["ftpretrieve.retrieve.ftp*"],
-    "smtplib": ["ftpretrieve.mirror.smtp"],
-    "ssl": ["ftpretrieve.retrieve.ftp*", "ftpretrieve.mirror.smtp"],
+    "smtplib": ["ftpretrieve.mirror.delivery"],
+    "ssl": ["ftpretrieve.retrieve.ftp*", "ftpretrieve.mirror.delivery"],
     "sqlite3": ["ftpretrieve.files", "ftpretrieve.retrieve.journal*", "ftpretrieve.retrieve.doctor*"],
     "subprocess": ["ftpretrieve.command"],
 }
