@@ -231,7 +231,9 @@ COMMANDS = (
     Command("history", "show what the journal remembers, newest first", _history, (NAME, SINCE, STATE, LIMIT),
             "ftpretrieve history --name '*.xml' --since '2 h'"),
 )  # fmt: skip
-"""Every command there is."""
+"""Every command there is, but for those of the other systems, which have command lines of their own."""
+
+MIRROR = "mirror"
 
 
 # -- the parser -----------------------------------------------------------------------------------------------------
@@ -275,6 +277,7 @@ def make_parser() -> argparse.ArgumentParser:
             add(below)
         _add_global(below, default=False)
         below.set_defaults(command=command, parser=below)
+    commands.add_parser(MIRROR, add_help=False, help="keep two directories alike through lftp; see mirror --help")
     return parser
 
 
@@ -295,7 +298,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parse(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == [MIRROR]:
+        from ftpretrieve.mirror.commands import main as mirror
+
+        return mirror(words[1:], prog=f"ftpretrieve {MIRROR}")
+    arguments = _parse(words)
     try:
         code: int = arguments.command.run(arguments)
         sys.stdout.flush()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ftpretrieve import config
+from ftpretrieve.mirror.addresses import check_address
 from ftpretrieve.mirror.options import BARE_PARALLEL, GLOBS, OPTIONS, Kind, MaxDelete, Option, Place
 from ftpretrieve.passwords import is_sendable
 
@@ -43,12 +44,9 @@ def parse(words: Sequence[str], place: Place) -> Parsed:
     return reader.parsed
 
 
-def addresses(text: str) -> tuple[str, ...]:
-    """Return mail addresses that have commas or blanks between them."""
-    found = tuple(address for address in re.split(r"[,\s]+", text) if address)
-    if not found or not all(is_sendable(address) for address in found):
-        raise ValueError("is no mail address; give one such as root or joe@example.org")
-    return found
+def address_list(text: str) -> tuple[str, ...]:
+    """Parse mail addresses that have commas or blanks between them. Raises: ValueError, see `check_address`."""
+    return tuple(check_address(address) for address in re.split(r"[,\s]+", text.strip(", ")))
 
 
 def _max_delete(text: str) -> MaxDelete:
@@ -73,7 +71,8 @@ PARSERS: Mapping[Kind, Callable[[str], object]] = {
     Kind.PATH: _some,
     Kind.TEXT: _some,
     Kind.SECRET: _some,
-    Kind.ADDRESSES: addresses,
+    Kind.ADDRESS: check_address,
+    Kind.ADDRESSES: address_list,
     Kind.GLOB: _some,
 }
 """Makes a value of the word behind an option; raises ValueError with words that continue "value 'x' …"."""

@@ -23,12 +23,13 @@ class Kind(Enum):
     PATH = "a file or directory as it was written; str"
     TEXT = "one word; str"
     SECRET = "one word that nobody may see; str"
+    ADDRESS = "a mail address; str"
     ADDRESSES = "words with an @ in them, or separated by commas; tuple of str"
     GLOB = "a pattern; all of them are the one value of GLOBS, in their order"
 
 
 class Group(StrEnum):
-    """What an option is about: the headline it has in the help. Those of LOGIN and MAIL are not in `Job.options`."""
+    """What an option is about: the headline it has in the help."""
 
     LOGIN = "Server and login"
     SELECTION = "What is transferred"
@@ -146,7 +147,7 @@ OPTIONS: tuple[Option, ...] = (
            "--depth-first on, which it cannot do without.", _WHAT, lftp="--no-empty-dirs", implies="depth_first"),
 
     Option("parallel", ("-P", "--parallel"), f"Transfer N files at a time; {BARE_PARALLEL} when N is left out.", _HOW,
-           Kind.PARALLEL, "N", lftp="--parallel"),
+           Kind.PARALLEL, "[N]", lftp="--parallel"),
     Option("depth_first", ("--depth-first",), "Go into subdirectories before transferring the files beside them.",
            _HOW, lftp="--depth-first"),
     Option("loop", ("--loop",), "Repeat until nothing has changed any more.", _HOW, lftp="--loop"),
@@ -193,8 +194,8 @@ OPTIONS: tuple[Option, ...] = (
            old_flags=("--smtp_user",)),
     Option("smtp_pass", ("--smtp-pass",), "Password at the mail server. It can be seen in ps, as that of -l; better "
            "use --smtp-config.", _MAIL, Kind.SECRET, "PASSWORD", old_flags=("--smtp_pass",)),
-    Option("smtp_from", ("--smtp-from",), "Sender of the mail.", _MAIL, Kind.TEXT, "ADDRESS",
-           old_flags=("--from_addr", "--from-addr")),
+    Option("smtp_from", ("--smtp-from",), "Sender of the mail.", _MAIL, Kind.ADDRESS, "ADDRESS",
+           old_flags=("--from_addr", "--smtp_from")),
 
     Option("quiet", ("-q", "--quiet"), "Keep the output of lftp off the terminal; the report has it all the same.",
            _OUTPUT, places=ANYWHERE),
@@ -208,6 +209,16 @@ OPTIONS: tuple[Option, ...] = (
 """Every option there is, in the order of the help."""
 
 BY_NAME: Mapping[str, Option] = {option.name: option for option in OPTIONS}
+
+OF_JOB: tuple[str, ...] = (
+    *(
+        option.name
+        for option in OPTIONS
+        if Place.SECTION in option.places and option.group not in (_LOGIN, _MAIL) and option.kind is not Kind.GLOB
+    ),
+    GLOBS,
+)
+"""The keys of `Job.options`. The other options of a job are in its `server` and `mail`."""
 
 
 # -- what does not go together ----------------------------------------------------------------------------------------
