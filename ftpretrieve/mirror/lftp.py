@@ -20,6 +20,11 @@ _ERROR = re.compile(
     r"^(?:mirror|open|find|rm|rmdir|set|cd|ls|get|put|mkdir|chmod|ln|mv|cls|parse|source|lftp)\S*: "
     r"|^Unknown command|^Ambiguous command"
 )
+_AWAY = re.compile(
+    r"max-retries exceeded|Not connected|No route to host|Connection refused|Name or service not known|timed out"
+    r"|Temporary failure in name resolution|Network is unreachable|No address found|Host name lookup failure"
+)
+_LOGIN = re.compile(r"Login failed|Certificate verification|Host key verification failed|Permission denied \(")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,16 @@ class Run:
     lines: tuple[str, ...]
     errors: tuple[str, ...]
     timed_out: bool
+
+    @property
+    def away(self) -> bool:
+        """Return whether the server could not be reached, or fell silent."""
+        return any(_AWAY.search(line) for line in self.errors)
+
+    @property
+    def login_refused(self) -> bool:
+        """Return whether the server does not want this user, or is not who it should be."""
+        return any(_LOGIN.search(line) for line in self.errors)
 
 
 def check_version() -> str:

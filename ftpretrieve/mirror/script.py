@@ -1,117 +1,195 @@
-"""What lftp is told, as the lines of its script. Pure, and the only place that spells lftp's language.
+"""What lftp is told, as the lines of its script: the only place that spells lftp's language. Pure.
 
 Every word that comes from a user, a file or a server goes through `quote`, so it is one argument and nothing else.
+What lftp then takes an argument for is the second question: no command used here expands wildcards (measured: `rm *`
+sends `DELE *`), a dash in front stands behind `--`, and what would be taken for a URL is refused or written as one.
+
+Source: lftp 4.9.2, its parsecmd.cc read and each claim measured.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ftpretrieve.errors import ConfigError
+from ftpretrieve.mirror.options import BY_NAME, GLOBS, OPTIONS
 from ftpretrieve.mirror.records import Job, Protocol, Server
 
-COMMANDS = ("set", "open", "mirror", "find", "rm", "rmdir", "cls", "echo", "exit")
-"""The commands we use, whose aliases in the user's rc file must not change what they mean."""
+COMMANDS = ("set", "open", "cd", "pwd", "cache", "mirror", "find", "rm", "rmdir")
+"""The commands that are used here, whose aliases in the user's rc file must not change what they mean."""
 
-RETRIES = 4
-"""Attempts in a row that may fail before lftp gives up; its default of 1000 takes days."""
+TEMPORARY = r"(^|/)\.in\."
+"""Names of unfinished files. lftp's own `mirror:exclude-regex` has no effect unless another pattern is given."""
 
 SAFETY = (
-    ("cmd:fail-exit", "yes"),
+    ("cmd:fail-exit", "yes"),  # after a refused login, no second attempt for the next command
     ("cmd:interactive", "no"),
-    ("cmd:move-background", "no"),  # lftp would go on in the background when it is told to end
-    ("xfer:use-temp-file", "yes"),
-    ("xfer:temp-file-name", ".in.*"),
-    ("xfer:clobber", "yes"),
-    ("mirror:exclude-regex", r"(^|/)(\.in\.|\.nfs)"),
-    ("mirror:include-regex", ""),
-    ("mirror:overwrite", "yes"),
-    ("mirror:require-source", "yes"),
+    ("cmd:parallel", "1"),  # one command after the other
+    ("cmd:move-background", "no"),  # else it may go on after it was told to end
+    ("cmd:trace", "no"),
     ("color:use-color", "no"),
-    ("xfer:log", "no"),
-    ("net:max-retries", str(RETRIES)),
+    ("xfer:use-temp-file", "yes"),  # renamed over the old file when it is whole; SFTP has to remove that one first
+    ("xfer:temp-file-name", ".in.*"),
+    ("mirror:overwrite", "yes"),
+    # Its own 1000 attempts and a week for a name keep a job busy for days. Three, 3 and 6 s apart, outlast a restart
+    # of the server, and were enough for eight parallel transfers where only two logins were allowed.
+    ("net:max-retries", "3"),
     ("net:persist-retries", "0"),
     ("net:reconnect-interval-base", "3"),
     ("net:reconnect-interval-multiplier", "2"),
     ("net:reconnect-interval-max", "30"),
     ("dns:max-retries", "3"),
+    ("dns:fatal-timeout", "1m"),
 )
-"""What must hold whatever the user's rc file says."""
+"""What must hold whatever the user's rc file says; it is read all the same, for proxies and the like."""
+
+PLAN_ONLY = ("erase", "delete_first", "del_source")
+"""Options that make lftp remove something: it may plan that, and never do it."""
+
+_HOST = re.compile(r"[^\W_](?:[\w.-]*[^\W_])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:")
+_PLAIN_IN_URL = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-")
 
 
 def quote(text: str) -> str:
     r"""Return the text as one argument of an lftp command.
 
-    Raises: ConfigError for the two characters that no argument of lftp can hold: a line feed ends a command even
-    between quotes (measured, 4.9.2), and NUL ends the text.
+    Raises: ConfigError for what no argument of lftp can hold: a line feed ends a command even between quotes, and NUL
+    ends the script.
     """
     if "\n" in text or "\0" in text:
-        raise ConfigError(f"{text!r} holds a line break or NUL, which lftp cannot be told; rename it")
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        raise ConfigError(f"{text!r} has a line break or a NUL in it, which lftp cannot be told; write it without")
+    # Between double quotes a backslash protects `"`, `\` and `!`, and stands for itself before anything else.
+    return '"' + re.sub(r'(["\\!])', r"\\\1", text) + '"'
 
 
-def preamble(server: Server, timeout_secs: float) -> list[str]:
+def preamble(server: Server, silence_secs: float) -> list[str]:
     """Return the lines that every script begins with: no alias, safe settings, and the server opened.
 
-    `timeout_secs`: silence of the server after which an attempt has failed.
+    `silence_secs`: what a server may take to say something before the attempt has failed.
+    Raises: ConfigError for what cannot be sent, or not safely.
     """
-    lines = [f"alias {name}" for name in COMMANDS]
-    settings = [*SAFETY, ("net:timeout", f"{max(1, round(timeout_secs))}s"), *_protocol_settings(server)]
-    lines += [f"set {name} {quote(value)}" for name, value in settings]
-    return [*lines, _open_line(server)]
+    settings = [*SAFETY, ("net:timeout", f"{max(1, round(silence_secs))}s"), *_protocol_settings(server)]
+    return [
+        *(f"alias {name}" for name in COMMANDS),
+        *(f"set {name} {quote(value)}" for name, value in settings),
+        _open_line(server),
+    ]
 
 
 def mirror_line(job: Job, plan_file: str | None = None) -> str:
-    """Return the line that mirrors, or with `plan_file` only writes there what it would do."""
+    """Return the line that mirrors and removes nothing; with `plan_file`, that writes there what it would do.
+
+    The plan always has the removals, for with `--delete` lftp sees what changes its kind.
+    Raises: ConfigError for what cannot be sent, or not safely.
+    """
+    planning = plan_file is not None
     words = ["mirror", "--verbose=1"]
-    if plan_file is not None:
-        words.append(quote(f"--script={plan_file}"))
-    ends = [job.remote, str(job.local)]
-    if job.reverse:
-        words.append("--reverse")
-        ends.reverse()
-    return " ".join([*words, "--", *map(quote, ends)])
+    words += ["--delete", quote(f"--script={plan_file}")] if planning else []
+    for option in OPTIONS:
+        if option.lftp and job.wants(option.name) and _belongs(option.name, planning=planning):
+            value = job.options[option.name]
+            words.append(option.lftp if value is True else quote(f"{option.lftp}={value}"))
+    for kind, pattern in _globs(job):
+        words += [BY_NAME[f"{kind}_glob"].lftp, quote(pattern)]
+    words += ["--exclude", quote(TEMPORARY), "--"]
+    ends = [_remote(job.server, job.remote), _local(job.local)]
+    return " ".join(words + (ends[::-1] if job.reverse else ends))
 
 
-def list_line(directory: str, into_file: str, depth: int | None = None) -> str:
-    """Return the line that appends a listing of a remote directory with all below it to a local file."""
+def list_line(directories: Sequence[str], into_file: str, depth: int | None = None) -> str:
+    """Return the line that appends a listing of remote directories with all below them to a local file.
+
+    One that cannot be listed does not keep it from the others.
+    """
     limit = [] if depth is None else ["--maxdepth", str(depth)]
-    return " ".join(["find", "-l", *limit, "--", quote(directory), ">>", quote(into_file)])
+    return " ".join(["find", "-l", *limit, "--", *map(_remote_word, directories), ">>", quote(into_file)])
 
 
 def url_lines(directory: str, into_file: str) -> list[str]:
     """Return the lines that write the URL of a remote directory into a local file; paths are relative to it then."""
-    return [f"cd {quote(directory)}", f"pwd > {quote(into_file)}"]
+    return [f"cd -- {_remote_word(directory)}", f"pwd > {quote(into_file)}"]
 
 
 def remove_lines(doomed: Iterable[tuple[str, bool]]) -> list[str]:
-    """Return the lines that remove remote paths, each (path, is it a directory) on its own whatever became of others."""
-    return ["set cmd:fail-exit no", *(f"{'rmdir' if is_dir else 'rm'} -- {quote(path)}" for path, is_dir in doomed)]
+    """Return the lines that remove remote paths, (path, is it a directory), each whatever became of the others."""
+    return [
+        "set cmd:fail-exit no",
+        *(f"{'rmdir' if is_dir else 'rm'} -- {_remote_word(path)}" for path, is_dir in doomed),
+    ]
+
+
+def _belongs(option: str, *, planning: bool) -> bool:
+    """Return whether lftp is told of an option of its own, other than patterns."""
+    if planning:
+        return option not in ("erase", "delete_first", "loop")  # a loop never ends when nothing is done
+    return option not in PLAN_ONLY
+
+
+def _globs(job: Job) -> Sequence[tuple[str, str]]:
+    globs = job.options.get(GLOBS, ())
+    assert isinstance(globs, tuple)
+    return globs
+
+
+def _remote(server: Server, directory: str) -> str:
+    """Return the remote directory as an argument."""
+    _demand_sendable(server, "the remote directory", directory)
+    if _URL.match(directory):
+        raise ConfigError(
+            f"the remote directory {directory!r} looks like a URL, write only the directory, or ./ before it"
+        )
+    return _remote_word(directory)
+
+
+def _remote_word(path: str) -> str:
+    """Return a remote path as an argument that is not taken for a URL, by which `rm` would remove local files."""
+    return quote(f"./{path}" if _URL.match(path) else path)
+
+
+def _local(path: Path) -> str:
+    """Return a local directory as an argument: a URL, which can spell a line feed too."""
+    octets = str(path).encode("utf-8", "surrogateescape")
+    return quote("file:" + "".join(chr(octet) if octet in _PLAIN_IN_URL else f"%{octet:02X}" for octet in octets))
+
+
+def _demand_sendable(server: Server, what: str, text: str) -> None:
+    """Refuse what would be a second command to the server: lftp sends a line feed as it is (measured)."""
+    if server.protocol is not Protocol.SFTP and "\r" in text or "\n" in text or "\0" in text:
+        raise ConfigError(f"{what} {text!r} has a line break in it, which would be a second command to the server")
 
 
 def _protocol_settings(server: Server) -> list[tuple[str, str]]:
     if server.protocol is Protocol.SFTP:
-        return [("sftp:connect-program", _ssh_command(server)), ("sftp:auto-confirm", "no")]
-    settings = [("ssl:verify-certificate", "yes"), ("ssl:check-hostname", "yes")]
-    if server.ca_file is not None:
-        settings.append(("ssl:ca-file", str(server.ca_file)))
+        return [("sftp:connect-program", _ssh_command(server))]
+    settings = [] if server.ca_file is None else [("ssl:ca-file", str(server.ca_file))]
     if server.protocol is not Protocol.FTP:
-        names = ("ftp:ssl-force", "ftp:ssl-protect-data", "ftp:ssl-protect-list", "ftp:ssl-allow-anonymous")
+        names = ("ssl:verify-certificate", "ssl:check-hostname", "ftp:ssl-allow", "ftp:ssl-force")
+        names += ("ftp:ssl-protect-data", "ftp:ssl-protect-list", "ftp:ssl-allow-anonymous")
         settings += [(name, "yes") for name in names]
     return settings
 
 
 def _ssh_command(server: Server) -> str:
+    """Return the command that lftp hands to a shell, with user, port and host behind it."""
     words = ["ssh -a -x -o StrictHostKeyChecking=accept-new"]
     if server.password is None:
-        words.append("-o BatchMode=yes")
+        words.append("-o BatchMode=yes")  # else it waits for an answer that nobody can give
     if server.key_file is not None:
-        path = "'" + str(server.key_file).replace("'", "'\\''") + "'"
-        words.append(f"-o IdentitiesOnly=yes -i {path}")
+        path = str(server.key_file)
+        if "%" in path or "${" in path:
+            raise ConfigError(f"the key file {path!r} has % or ${{ in its name, which ssh replaces; rename it")
+        words.append("-o IdentitiesOnly=yes -i '" + path.replace("'", "'\\''") + "'")
     return " ".join(words)
 
 
 def _open_line(server: Server) -> str:
+    if not _HOST.fullmatch(server.host):
+        raise ConfigError(f"the host {server.host!r} can be none; give a name or an address")
     scheme = {Protocol.SFTP: "sftp", Protocol.FTPS_IMPLICIT: "ftps"}.get(server.protocol, "ftp")
-    host = f"[{server.host}]" if ":" in server.host else server.host
-    port = "" if server.port is None else f":{server.port}"
-    user = [] if server.user is None else ["--user", quote(server.user), "--env-password"]
-    return " ".join(["open", *user, quote(f"{scheme}://{host}{port}")])
+    host = f"[{server.host.replace('%', '%25')}]" if ":" in server.host else server.host
+    words = ["open"]
+    if server.user is not None:
+        _demand_sendable(server, "the user", server.user)
+        words += ["--user", quote(server.user), "--env-password"]
+    return " ".join([*words, quote(f"{scheme}://{host}" + ("" if server.port is None else f":{server.port}"))])
