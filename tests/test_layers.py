@@ -77,6 +77,7 @@ PURE = {
     "ftpretrieve.retrieve.listing",
     "ftpretrieve.retrieve.decide",
     "ftpretrieve.mirror.addresses",
+    "ftpretrieve.mirror.copies",
     "ftpretrieve.mirror.options",
     "ftpretrieve.mirror.records",
     "ftpretrieve.mirror.report",
