@@ -27,9 +27,6 @@ from ftpretrieve.mirror.delivery import REPLY_CHARS, MailFailed, Unreachable, de
 from ftpretrieve.mirror.records import Mail
 from ftpretrieve.units import format_bytes
 
-SEND_SECS = 120.0
-"""Time limit of a mail. Servers that look into it before they take it, or let strangers wait, may need a minute."""
-
 LIMIT_CHARS = 2_000_000
 """A longer text is cut: many servers take no more than 10 MiB, and letters that are not ASCII need up to six bytes."""
 
@@ -48,9 +45,7 @@ def subject(now: datetime) -> str:
     return f"FTP Sync - {DAYS[now.weekday()]} {now:%d/%m/%y, %H:%M:%S}"
 
 
-def send(
-    mail: Mail, subject: str, text: str, *, logs: Sequence[Path] = (), timeout_secs: float = SEND_SECS
-) -> str | None:
+def send(mail: Mail, subject: str, text: str, *, logs: Sequence[Path] = (), timeout_secs: float) -> str | None:
     """Send a text to the recipients; return what went wrong, in words, None when it is sent.
 
     `logs`: where the whole text can be read when it is too long for a mail.

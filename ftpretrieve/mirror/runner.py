@@ -14,7 +14,7 @@ from ftpretrieve.mirror import mail, script
 from ftpretrieve.mirror.lftp import check_version
 from ftpretrieve.mirror.records import Job, Mail, Verdict
 from ftpretrieve.mirror.report import Report, as_json, as_text, summary
-from ftpretrieve.mirror.run import Run, append_to_log
+from ftpretrieve.mirror.run import Run, append_to_log, log_of
 
 MAIL_SECS = 60.0
 """A mail server that takes longer would hold up the next job of cron."""
@@ -69,7 +69,8 @@ def _send_mails(done: Sequence[tuple[Job, Report]], now: datetime) -> None:
             ways.setdefault(job.mail, []).append((job, report))
     for way, told in ways.items():
         text = "\n\n".join(as_text(report) for _, report in told)
-        problem = mail.send(way, mail.subject(now), text, timeout_secs=MAIL_SECS)
+        logs = sorted({log_of(job) for job, _ in told})
+        problem = mail.send(way, mail.subject(now), text, logs=logs, timeout_secs=MAIL_SECS)
         if problem is not None:
             for job in {job.local.parent: job for job, _ in told}.values():  # a line in each log
                 append_to_log(job, f"MAIL ERROR: {escape(problem)}\n\n")
