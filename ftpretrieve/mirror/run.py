@@ -95,6 +95,7 @@ class Run:
             )
         except StorageError as error:
             return replace(report, result=replace(result, verdict=Verdict.FAILED, reasons=(str(error),)))
+        self.notes += made.notes
         removed = tuple(os.fspath(path) for path in made.removed)
         return replace(report, backup=os.fspath(made.created), backups_removed=removed)
 
