@@ -23,6 +23,11 @@ ANONYMOUS_USERS = ("anonymous", "ftp")
 SMTP_FILE = "file of --smtp-config"
 """The key of problems that were found in that file; they name file and line themselves."""
 
+PASSWORD_VARIABLE = "LFTP_PASSWORD"
+
+STAND_IN = Secret(f"env:{PASSWORD_VARIABLE}")
+"""The password that -l - means; also for one that was complained about, which must not seem to be missing too."""
+
 Problems = list[tuple[str, str]]
 
 
@@ -103,7 +108,7 @@ def _login(site: Site, written: Written, protocol: Protocol, problems: Problems)
     if site.password and password is not None:
         problems.append(("password", "stands in the site as well; keep one of them"))
     elif site.password:
-        password = _typed(site.password, problems)
+        password = take_typed(site.password, problems)
     if "anonymous" in written.parsed.given:
         if (user or password is not None) and "login" not in written.parsed.given:
             problems.append(("user", "and -a exclude each other; leave one of them out"))
@@ -117,12 +122,13 @@ def _login(site: Site, written: Written, protocol: Protocol, problems: Problems)
     return user, password
 
 
-def _typed(password: str, problems: Problems) -> Secret | None:
+def take_typed(password: str, problems: Problems) -> Secret | None:
+    """Return a password as it was typed, None for a blank one; a stand-in after a complaint about it."""
     try:
         return typed(password)
     except ValueError as error:
         problems.append(("password", str(error)))
-        return None
+        return STAND_IN
 
 
 # -- directories and files --------------------------------------------------------------------------------------------

@@ -15,12 +15,20 @@ from ftpretrieve import config
 from ftpretrieve.config import REQUIRED, ConfigFile, Key
 from ftpretrieve.errors import ConfigError, FtpRetrieveError
 from ftpretrieve.mirror.arguments import Parsed, parse
-from ftpretrieve.mirror.assemble import SMTP_FILE, Problems, Written, make_job, real
-from ftpretrieve.mirror.credentials import exposed, in_file, typed
+from ftpretrieve.mirror.assemble import (
+    PASSWORD_VARIABLE,
+    SMTP_FILE,
+    STAND_IN,
+    Problems,
+    Written,
+    make_job,
+    real,
+    take_typed,
+)
+from ftpretrieve.mirror.credentials import exposed, in_file
 from ftpretrieve.mirror.options import Place
 from ftpretrieve.mirror.records import Job, Protocol
 from ftpretrieve.mirror.smtp import optional
-from ftpretrieve.passwords import Secret
 
 SYSTEM_CONFIG = Path("/etc/ftpretrieve/mirror.cfg")
 
@@ -28,8 +36,6 @@ CRON_SECTION = "cron"
 
 NO_JOB = "DEFAULT"
 """A section that the standard library gives a meaning of its own, in which nobody may expect a job."""
-
-PASSWORD_VARIABLE = "LFTP_PASSWORD"
 
 ASK = "-"
 """The password that means: I do not want to write it here."""
@@ -85,10 +91,8 @@ def shell_job(
     if isinstance(login, tuple):
         written.user, password = login
         asked = password == ASK
-        # Stands for what will be typed: nobody should be asked for a password before the rest is right.
-        written.password = Secret(f"env:{PASSWORD_VARIABLE}") if asked else _typed(password, problems)
-        if not written.user:
-            problems.append(("user", "is empty; name one, or give -a"))
+        # Nobody should be asked before the rest is right, so that nobody types a password twice.
+        written.password = STAND_IN if asked else take_typed(password, problems)
     job = make_job(Place.SHELL, written, problems)
     if job is None or problems:
         raise _wrong(problems)
@@ -108,18 +112,10 @@ def _three(words: Sequence[str], problems: Problems) -> tuple[str | None, str | 
     return site, remote, local
 
 
-def _typed(password: str, problems: Problems) -> Secret | None:
-    try:
-        return typed(password)
-    except ValueError as error:
-        problems.append(("password", str(error)))
-        return None
-
-
 def _with_answer(job: Job, ask: Callable[[str], str]) -> Job:
     server = job.server
     problems: Problems = []
-    password = _typed(ask(f"Password of {server.user} at {server.host}: "), problems)
+    password = take_typed(ask(f"Password of {server.user} at {server.host}: "), problems)
     if password is None and server.protocol is not Protocol.SFTP and not problems:
         problems.append(("password", "is blank; only SFTP can do without, by the keys of SSH"))
     if problems:

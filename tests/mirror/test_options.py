@@ -92,7 +92,13 @@ def test_lftp_knows_every_word_of_the_table(tmp_path):
         ends = f"{tmp_path}/source {tmp_path}/target" if "reverse" in word else f"file:{tmp_path}/source target"
         script = f"open file:{tmp_path}\nmirror --script={tmp_path}/plan {word} {ends}\n"
         done = subprocess.run(
-            ["lftp", "--norc", "-f", "/dev/stdin"], input=script, capture_output=True, text=True, timeout=9, cwd=tmp_path
+            ["lftp", "--norc", "-f", "/dev/stdin"],
+            check=False,
+            input=script,
+            capture_output=True,
+            text=True,
+            timeout=9,
+            cwd=tmp_path,
         )
         return done.stderr
 
