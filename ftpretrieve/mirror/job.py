@@ -19,7 +19,7 @@ from ftpretrieve.mirror.lftp import Run
 from ftpretrieve.mirror.plan import Plan, Removals, decide_removals, describe, judge
 from ftpretrieve.mirror.records import Entry, Job, Kind, Result, Tree, Verdict
 from ftpretrieve.mirror.remote import Far, complaints
-from ftpretrieve.mirror.tree import Near
+from ftpretrieve.mirror.tree import Near, is_ours
 
 
 @dataclass(slots=True)
@@ -50,7 +50,8 @@ class Mirror:
         there = target.tree()
         plan, unread = self.far.plan(job)
         self.reasons += unread
-        removals = decide_removals(plan, there, erase=job.wants("erase"), delete_first=job.wants("delete_first"))
+        removals = decide_removals(plan, there, erase=job.wants("erase"), delete_first=job.wants("delete_first"),
+                                   is_spared=is_ours if target is self.near else lambda _: False)  # fmt: skip
         refusal = judge(removals.all, there, job.max_delete, allow_empty=job.wants("allow_empty"))
         if refusal or job.wants("dry_run"):
             return self._forecast(plan, removals, source, refusal)
@@ -84,7 +85,8 @@ class Mirror:
         leaving = plan.files if self.job.wants("del_source") else ()
         self.output += describe(plan, removals, leaving)
         self._count(plan.files, source.look(plan.files) if self.job.wants("dry_run") else {})
-        self.deleted = len(removals.all) + len(leaving)
+        if self.job.wants("dry_run"):
+            self.deleted = len(removals.all) + len(leaving)
         if refusal:
             self.reasons.append(refusal)
             return Verdict.REFUSED

@@ -12,7 +12,7 @@ Pure: no input or output. Source of the forms: measured with lftp 4.9.2, downloa
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ftpretrieve.mirror.options import MaxDelete
@@ -210,10 +210,13 @@ def parse_listing(text: str, directory: str) -> dict[str, Entry]:
 # -- deciding -------------------------------------------------------------------------------------------------------
 
 
-def decide_removals(plan: Plan, target: Tree, *, erase: bool, delete_first: bool) -> Removals:
+def decide_removals(
+    plan: Plan, target: Tree, *, erase: bool, delete_first: bool, is_spared: Callable[[str], bool] = lambda _: False
+) -> Removals:
     """Return what the plan removes, each with what the snapshot saw there, in the order of removal.
 
-    With `erase` false only what lftp would replace by itself counts.
+    With `erase` false only what lftp would replace by itself counts. `is_spared`: paths that stay in any case, and
+    with them the directories that they are in.
     """
     replaced = {path for path in plan.made if _is_replaced(path, plan, target)}
     if erase:
@@ -223,6 +226,7 @@ def decide_removals(plan: Plan, target: Tree, *, erase: bool, delete_first: bool
         wanted = {path for path in replaced & set(plan.removals) if plan.made[path] is Kind.DIRECTORY}
     unseen = tuple(sorted(path for path in wanted if path not in target))
     below = _with_children(wanted - set(unseen), target)
+    below -= {parent for path in below if is_spared(path) for parent in _with_parents(path)}
     first = {path for path in wanted if path in plan.made}
     before: list[tuple[str, Entry]] = []
     after: list[tuple[str, Entry]] = []
@@ -275,6 +279,11 @@ def _is_replaced(path: str, plan: Plan, target: Tree) -> bool:
     return (made is Kind.DIRECTORY) != (there.kind is Kind.DIRECTORY)
 
 
+def _with_parents(path: str) -> Iterator[str]:
+    parts = path.split("/")
+    return ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
 def _is_or_below(path: str, root: str) -> bool:
     return path == root or path.startswith(root + "/")
 
@@ -283,7 +292,6 @@ def _with_children(roots: set[str], target: Tree) -> set[str]:
     """Return the paths and all that is below them."""
     found = set()
     for path in target:
-        parts = path.split("/")
-        if any("/".join(parts[:n]) in roots for n in range(1, len(parts) + 1)):
+        if any(parent in roots for parent in _with_parents(path)):
             found.add(path)
     return found

@@ -23,11 +23,8 @@ from ftpretrieve.mirror.progress import Progress
 from ftpretrieve.mirror.records import Job, Result, Verdict
 from ftpretrieve.mirror.remote import Far
 from ftpretrieve.mirror.report import Report, as_text, summary
-from ftpretrieve.mirror.tree import Near
+from ftpretrieve.mirror.tree import LOG_NAME, Near, lock_name
 from ftpretrieve.mirror.usage import space_used
-
-LOG_NAME = "lftp_mirror.log"
-"""In the parent of LOCAL, under the name it has always had."""
 
 POPUP_TITLE = "LFTP Mirror"
 
@@ -139,7 +136,7 @@ def _locked(local: Path) -> Iterator[None]:
     """
     if not local.parent.is_dir():
         raise StorageError(f"{local.parent} does not exist, so {local.name} cannot be made there; create or mount it")
-    lock = FileLock(os.fspath(local.parent / f".{local.name}.lftp-mirror.lock"))
+    lock = FileLock(os.fspath(local.parent / lock_name(local)))
     lock.acquire()
     try:
         yield

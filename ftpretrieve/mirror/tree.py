@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftpretrieve.errors import StorageError
+from ftpretrieve.mirror.copies import is_backup
 from ftpretrieve.mirror.records import Entry, Kind, Tree
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -71,6 +72,21 @@ class Near:
             except OSError as error:
                 problems.append(f"{path}: cannot be deleted: {error.strerror}")
         return removed, problems
+
+
+LOG_NAME = "lftp_mirror.log"
+"""The log of all jobs whose LOCAL is in one directory, in that directory, under the name it has always had."""
+
+
+def lock_name(local: Path) -> str:
+    """Return the name of the file that keeps a second run off a directory, beside it."""
+    return f".{local.name}.lftp-mirror.lock"
+
+
+def is_ours(path: str) -> bool:
+    """Return whether a path is a log, lock or copy of a mirror: LOCAL of one job may lie in that of another."""
+    name = path.rpartition("/")[2]
+    return name == LOG_NAME or (name.startswith(".") and name.endswith(".lftp-mirror.lock")) or is_backup(name)
 
 
 class _Changed(Exception):

@@ -147,6 +147,11 @@ def test_what_the_snapshot_does_not_know_is_not_removed() -> None:
     assert (removals.all, removals.unseen) == ((), ("new",))
 
 
+def test_what_is_spared_stays_with_the_directories_it_is_in() -> None:
+    removals = decide_removals(Plan({}, ("d", "a")), TREE, erase=True, delete_first=False, is_spared="d/b".__eq__)
+    assert [path for path, _ in removals.all] == ["d/e/c", "d/e", "a"]
+
+
 def files(count: int, start: int = 0) -> dict[str, Entry]:
     return {f"f{number}": FILE for number in range(start, start + count)}
 

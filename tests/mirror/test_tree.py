@@ -8,7 +8,7 @@ import pytest
 
 from ftpretrieve.errors import StorageError
 from ftpretrieve.mirror.records import Entry, Kind
-from ftpretrieve.mirror.tree import Near
+from ftpretrieve.mirror.tree import Near, is_ours
 
 
 @pytest.fixture
@@ -117,3 +117,11 @@ def test_a_look_leaves_out_what_is_not_there(local: Path) -> None:
         "d": Kind.DIRECTORY,
         "d/e/c": Kind.LINK,
     }
+
+
+@pytest.mark.parametrize("name", ["lftp_mirror.log", ".site.lftp-mirror.lock", "site_08dec2010_13:52_wed.tar.gz"])
+def test_logs_locks_and_copies_of_other_jobs_are_known(name: str) -> None:
+    assert is_ours(name)
+    assert is_ours(f"sub dir/{name}")
+    assert not is_ours(f"{name}/x")
+    assert not is_ours(f"x{name}x")
