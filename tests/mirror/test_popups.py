@@ -116,18 +116,27 @@ def test_a_long_text_is_cut(desktop: Desktop) -> None:
 
 
 def test_without_a_session_nothing_is_called(desktop: Desktop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DISPLAY alone is no desktop: ssh sets it when it forwards windows."""
+    """DISPLAY with a host is no desktop here: ssh sets it when it forwards windows."""
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setenv("DISPLAY", "localhost:10.0")
     assert popups.show("title", "text") is None
     assert desktop.calls == []
 
 
-def test_a_session_that_is_over_is_none(desktop: Desktop) -> None:
-    """Its address stays in a crontab, and in `screen`."""
-    desktop.bus.unlink()
+@pytest.mark.parametrize(("variable", "value"), [("DISPLAY", ":0"), ("WAYLAND_DISPLAY", "wayland-0")])
+def test_a_screen_is_enough(desktop: Desktop, monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setenv(variable, value)
     assert popups.show("title", "text") is None
-    assert desktop.calls == []
+    assert len(desktop.calls) == 1
+
+
+def test_a_session_that_is_over_is_no_problem(desktop: Desktop) -> None:
+    """Its address stays in a crontab, and in `screen`."""
+    desktop.then("sys.exit('Could not connect: No such file or directory')")
+    assert popups.show("title", "text") is None
 
 
 def test_an_open_session_is_found_from_cron(desktop: Desktop, monkeypatch: pytest.MonkeyPatch) -> None:
