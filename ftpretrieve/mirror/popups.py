@@ -20,8 +20,8 @@ LIMIT_CHARS = 500
 """What a pop-up has room for; the report has everything."""
 
 NOBODY_SHOWS = ("org.freedesktop.DBus.Error.ServiceUnknown", "Could not connect")
-"""The answers of a bus without a desktop (a login by ssh has one too), and of none: an address outlives its session in a
-crontab or in `screen`. (libnotify 0.8.1 and GLib 2.74, in English.)"""
+"""The answers of a bus without a desktop (a login by ssh has one too), and of none: an address outlives its session in
+a crontab or in `screen`. (libnotify 0.8.1 and GLib 2.74, in English.)"""
 
 
 def show(title: str, text: str, *, failed: bool = False) -> str | None:

@@ -170,10 +170,10 @@ def test_a_bus_without_a_desktop_is_no_problem(desktop: Desktop) -> None:
 
 
 def test_a_failure_is_told_in_one_line(desktop: Desktop) -> None:
-    desktop.then("sys.exit('Could not connect:\\nNo such file \\x1b[2J')")
+    desktop.then("sys.exit('Message refused:\\nno such icon \\x1b[2J')")
     told = popups.show("title", "text")
     program = desktop.bin / "notify-send"
-    assert told == f"no pop-up was shown: {program}: exit code 1: Could not connect: No such file \\u001b[2J"
+    assert told == f"no pop-up was shown: {program}: exit code 1: Message refused: no such icon \\u001b[2J"
 
 
 def test_a_crash_is_told(desktop: Desktop) -> None:
