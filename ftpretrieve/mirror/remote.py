@@ -8,7 +8,7 @@ remove anything that a listing made a moment before does not show as it was seen
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable
@@ -70,15 +70,16 @@ class Far:
         """
         with tempfile.TemporaryDirectory(prefix="lftp-mirror-") as scratch:
             plan_file, url_file = Path(scratch, "plan"), Path(scratch, "url")
-            lines = [script.mirror_line(job, os.fspath(plan_file))]
-            if not job.reverse:
-                lines += script.url_lines(self.directory, os.fspath(url_file))
-            run = self.lftp.run(lines)
+            lines = script.mirror_lines(job, os.fspath(plan_file))
+            locate = script.url_lines(self.directory, os.fspath(url_file))
+            run = self.lftp.run(lines if job.reverse else lines + locate)
             _demand_login(run, "planning")
+            if job.reverse and not self.directory.startswith("/"):
+                self.lftp.run(locate)  # fails where the directory is not there yet: then the plan has it as it is here
             text, url = _read(plan_file), _read(url_file).strip()
         if run.code and not text:
             raise RemoteRefused(_words(run))
-        base = base_of(text) if job.reverse else remote_path(url)
+        base = remote_path(url) or base_of(text) if job.reverse else remote_path(url)
         return parse_plan(text, os.fspath(job.local), base, reverse=job.reverse), complaints(run)
 
     def mirror(self, job: Job, plan: Plan) -> tuple[Run, Tree]:
@@ -87,13 +88,22 @@ class Far:
         For a download that is what lftp itself saw a moment before: it comes from its cache and costs no listing.
         """
         parents = self._parents([*plan.made, *plan.source_removals])
-        first = [script.mirror_line(job)] + ["cache flush"] * job.reverse
-        return self._list(first, parents, depth=2)
+        lines = script.mirror_lines(job)
+        if not job.wants("loop"):
+            return self._list(lines + ["cache flush"] * job.reverse, parents, depth=2)
+        # Two rounds a process, for the second shows whether there was anything left, from its cache with --use-cache.
+        rounds = [*lines, script.ROUND_LINE, *lines, "cache flush"]
+        run, listed = self._list(rounds, parents, depth=2)
+        while run.code == 0 and script.ROUND in run.lines and run.lines[-1] != script.ROUND:
+            again, listed = self._list(rounds, parents, depth=2)
+            before = [line for line in run.lines if line != script.ROUND]
+            run = Run(again.code, (*before, *again.lines), again.errors, again.timed_out)
+        return replace(run, lines=tuple(line for line in run.lines if line != script.ROUND)), listed
 
     def _list(self, first: Sequence[str], directories: Sequence[str], depth: int | None) -> tuple[Run, Tree]:
         with tempfile.TemporaryDirectory(prefix="lftp-mirror-") as scratch:
             file = Path(scratch, "listing")
-            listing = [script.list_line(directory, os.fspath(file), depth) for directory in directories]
+            listing = [script.list_line(directories, os.fspath(file), depth)] if directories else []
             run = self.lftp.run([*first, *listing])
             return run, parse_listing(_read(file), self.directory)
 

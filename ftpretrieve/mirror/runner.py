@@ -46,7 +46,7 @@ def _check(jobs: Sequence[Job]) -> None:
     for job in jobs:
         try:
             script.preamble(job.server, 1.0)
-            script.mirror_line(job)
+            script.mirror_lines(job)
             if job.server.password is not None:
                 job.server.password.reveal()
         except ConfigError as error:

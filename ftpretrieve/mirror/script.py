@@ -15,7 +15,7 @@ from ftpretrieve.errors import ConfigError
 from ftpretrieve.mirror.options import BY_NAME, GLOBS, OPTIONS
 from ftpretrieve.mirror.records import Job, Protocol, Server
 
-COMMANDS = ("set", "open", "cd", "pwd", "cache", "mirror", "find", "rm", "rmdir")
+COMMANDS = ("set", "open", "cd", "pwd", "cache", "mirror", "find", "rm", "rmdir", "echo")
 """The commands that are used here, whose aliases in the user's rc file must not change what they mean."""
 
 TEMPORARY = r"(^|/)\.in\."
@@ -30,7 +30,6 @@ SAFETY = (
     ("color:use-color", "no"),
     ("xfer:use-temp-file", "yes"),  # renamed over the old file when it is whole; SFTP has to remove that one first
     ("xfer:temp-file-name", ".in.*"),
-    ("mirror:overwrite", "yes"),
     # Its own 1000 attempts and a week for a name keep a job busy for days. Three, 3 and 6 s apart, outlast a restart
     # of the server, and were enough for eight parallel transfers where only two logins were allowed.
     ("net:max-retries", "3"),
@@ -45,6 +44,27 @@ SAFETY = (
 
 PLAN_ONLY = ("erase", "delete_first", "del_source")
 """Options that make lftp remove something: it may plan that, and never do it."""
+
+OURS = ("loop",)
+"""Options that lftp is never told: its loop hangs for ever when it has gone round as often as `--parallel` says."""
+
+ROUND = "Next round"
+ROUND_LINE = f'echo "{ROUND}"'
+"""Parts the output of two mirrors: all that lftp prints of itself is quoted or has a colon."""
+
+IN_PLACE = ("set xfer:use-temp-file no", "set xfer:make-backup no", "set mirror:overwrite yes")
+"""What `--only-existing` needs: with temporary names lftp takes every file for one that is missing."""
+
+ENCRYPTED = (
+    "ssl:verify-certificate",
+    "ssl:check-hostname",
+    "ftp:ssl-allow",
+    "ftp:ssl-force",
+    "ftp:ssl-allow-anonymous",
+    "ftp:ssl-protect-data",
+    "ftp:ssl-protect-list",
+)
+"""What is switched on for FTPS. Without it lftp encrypts where the server offers it, and as the user's rc file says."""
 
 _HOST = re.compile(r"[^\W_](?:[\w.-]*[^\W_])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:")
@@ -77,8 +97,8 @@ def preamble(server: Server, silence_secs: float) -> list[str]:
     ]
 
 
-def mirror_line(job: Job, plan_file: str | None = None) -> str:
-    """Return the line that mirrors and removes nothing; with `plan_file`, that writes there what it would do.
+def mirror_lines(job: Job, plan_file: str | None = None) -> list[str]:
+    """Return the lines that mirror and remove nothing; with `plan_file`, that write there what it would do.
 
     The plan always has the removals, for with `--delete` lftp sees what changes its kind.
     Raises: ConfigError for what cannot be sent, or not safely.
@@ -86,15 +106,17 @@ def mirror_line(job: Job, plan_file: str | None = None) -> str:
     planning = plan_file is not None
     words = ["mirror", "--verbose=1"]
     words += ["--delete", quote(f"--script={plan_file}")] if planning else []
+    left_out = OURS + (("erase", "delete_first") if planning else PLAN_ONLY)
     for option in OPTIONS:
-        if option.lftp and job.wants(option.name) and _belongs(option.name, planning=planning):
+        if option.lftp and job.wants(option.name) and option.name not in left_out:
             value = job.options[option.name]
             words.append(option.lftp if value is True else quote(f"{option.lftp}={value}"))
     for kind, pattern in _globs(job):
         words += [BY_NAME[f"{kind}_glob"].lftp, quote(pattern)]
     words += ["--exclude", quote(TEMPORARY), "--"]
     ends = [_remote(job.server, job.remote), _local(job.local)]
-    return " ".join(words + (ends[::-1] if job.reverse else ends))
+    line = " ".join(words + (ends[::-1] if job.reverse else ends))
+    return [*IN_PLACE, line] if job.wants("only_existing") else [line]
 
 
 def list_line(directories: Sequence[str], into_file: str, depth: int | None = None) -> str:
@@ -108,7 +130,8 @@ def list_line(directories: Sequence[str], into_file: str, depth: int | None = No
 
 def url_lines(directory: str, into_file: str) -> list[str]:
     """Return the lines that write the URL of a remote directory into a local file; paths are relative to it then."""
-    return [f"cd -- {_remote_word(directory)}", f"pwd > {quote(into_file)}"]
+    word = quote(f"./{directory}") if directory.startswith("-") else _remote_word(directory)  # `cd` knows no `--`
+    return [f"cd {word}", f"pwd > {quote(into_file)}"]
 
 
 def remove_lines(doomed: Iterable[tuple[str, bool]]) -> list[str]:
@@ -117,13 +140,6 @@ def remove_lines(doomed: Iterable[tuple[str, bool]]) -> list[str]:
         "set cmd:fail-exit no",
         *(f"{'rmdir' if is_dir else 'rm'} -- {_remote_word(path)}" for path, is_dir in doomed),
     ]
-
-
-def _belongs(option: str, *, planning: bool) -> bool:
-    """Return whether lftp is told of an option of its own, other than patterns."""
-    if planning:
-        return option not in ("erase", "delete_first", "loop")  # a loop never ends when nothing is done
-    return option not in PLAN_ONLY
 
 
 def _globs(job: Job) -> Sequence[tuple[str, str]]:
@@ -139,7 +155,8 @@ def _remote(server: Server, directory: str) -> str:
         raise ConfigError(
             f"the remote directory {directory!r} looks like a URL, write only the directory, or ./ before it"
         )
-    return _remote_word(directory)
+    # A slash at the end would mean: into a directory there that is called like the source.
+    return _remote_word(directory.rstrip("/") or directory)
 
 
 def _remote_word(path: str) -> str:
@@ -155,7 +172,7 @@ def _local(path: Path) -> str:
 
 def _demand_sendable(server: Server, what: str, text: str) -> None:
     """Refuse what would be a second command to the server: lftp sends a line feed as it is (measured)."""
-    if server.protocol is not Protocol.SFTP and "\r" in text or "\n" in text or "\0" in text:
+    if "\n" in text or "\0" in text or ("\r" in text and server.protocol is not Protocol.SFTP):
         raise ConfigError(f"{what} {text!r} has a line break in it, which would be a second command to the server")
 
 
@@ -164,9 +181,7 @@ def _protocol_settings(server: Server) -> list[tuple[str, str]]:
         return [("sftp:connect-program", _ssh_command(server))]
     settings = [] if server.ca_file is None else [("ssl:ca-file", str(server.ca_file))]
     if server.protocol is not Protocol.FTP:
-        names = ("ssl:verify-certificate", "ssl:check-hostname", "ftp:ssl-allow", "ftp:ssl-force")
-        names += ("ftp:ssl-protect-data", "ftp:ssl-protect-list", "ftp:ssl-allow-anonymous")
-        settings += [(name, "yes") for name in names]
+        settings += [(name, "yes") for name in ENCRYPTED]
     return settings
 
 
