@@ -81,20 +81,26 @@ EXIT_CODES = (
     ("0", "all jobs ended well"),
     ("1", "some failed or were refused; the others ran all the same"),
     ("2", "wrong arguments"),
+    ("4", "not permitted: a configuration file may not be read"),
     ("6", "wrong configuration, or lftp is missing"),
     ("75", "worth another try later: the servers were away, or another run is at work in LOCAL"),
     ("130", "interrupted"),
+    ("141", "whoever read the output went away"),
 )
 
 _LOG = ("LOCAL/../lftp_mirror.log", "the reports")
-_COPY = ("LOCAL/../NAME_08dic2010_13:52_wed.tar.gz", "a compressed copy; unpack with: tar xzf ./NAME_...")
+_COPY = (
+    "LOCAL/../NAME_08dec2010_13:52_wed.tar.gz",
+    "a compressed copy; unpack with: tar xzf ./NAME_... (without ./ tar takes what is before the colon for a host)",
+)
 _LOCK = ("LOCAL/../.NAME.lftp-mirror.lock", "keeps a second run from working in LOCAL at the same time")
+_PARTIAL = (".in.*", "in both directories: a file that is being transferred, until it is whole")
 _LFTP = ("~/.lftprc, ~/.config/lftp/rc", "settings of lftp itself, such as a proxy")
 _CONFIGS = (
     (f"$XDG_CONFIG_HOME/ftpretrieve/{SYSTEM_CONFIG.name}", "the file of cron; ~/.config when that is not set"),
     (str(SYSTEM_CONFIG), "the file of cron, when the user has none"),
 )
-_WRITTEN = (_LOG, _COPY, _LOCK, _LFTP)
+_WRITTEN = (_LOG, _COPY, _LOCK, _PARTIAL, _LFTP)
 _FILES = {Place.SHELL: _WRITTEN, Place.CFG: _WRITTEN, Place.CRON: (*_CONFIGS, *_WRITTEN)}
 
 _ENVIRONMENT = {

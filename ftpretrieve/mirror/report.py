@@ -80,9 +80,10 @@ def as_text(report: Report) -> str:
 
 def summary(report: Report) -> str:
     """Return the result as one line for a terminal or a pop-up."""
-    verdict, *more = _verdict_lines(report.result)
-    others = f" (and {_count(len(more), 'more reason')})" if more else ""
-    return f"{escape(report.job)}: {verdict}{others}. {_figures(report.result)}"
+    *verdict, figures = _result_lines(report.result)
+    others = f" (and {_count(len(verdict) - 1, 'more reason')})" if len(verdict) > 1 else ""
+    ending = f"{verdict[0].removesuffix('.')}{others}. " if verdict else ""
+    return f"{escape(report.job)}: {ending}{figures}"
 
 
 def as_json(report: Report) -> dict[str, object]:

@@ -271,8 +271,8 @@ def test_a_password_is_asked_on_the_terminal_and_not_shown(tmp_path):
 
 def test_the_exit_codes_of_the_help_are_those_there_are():
     """Documented once, for all modes."""
-    assert [code for code, _ in EXIT_CODES] == ["0", "1", "2", "6", "75", "130"]
-    assert (commands.EXIT_USAGE, commands.EXIT_INTERRUPTED) == (2, 130)
+    assert [code for code, _ in EXIT_CODES] == ["0", "1", "2", "4", "6", "75", "130", "141"]
+    assert (commands.EXIT_USAGE, commands.EXIT_INTERRUPTED, commands.EXIT_BROKEN_PIPE) == (2, 130, 141)
 
 
 def test_every_place_parses_what_its_synopsis_shows():

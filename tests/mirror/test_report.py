@@ -194,6 +194,18 @@ def test_the_result_is_one_line_for_a_terminal():
     assert summary(failed).startswith("up: Failed: a (and 2 more reasons). Transferred 0 files")
 
 
+def test_the_line_of_a_dry_run_claims_no_good_end():
+    """Nothing was mirrored, so that nothing ended well; as in the report."""
+    dry = Result(Verdict.OK, transferred=3, transferred_bytes=2048, deleted=4, dry_run=True)
+    assert summary(replace(BARE, result=dry)) == "up: Dry run: would transfer 3 files (2.00 KiB) and delete 4"
+
+
+def test_a_reason_that_ends_with_a_full_stop_gets_no_second_one():
+    """Replies of servers often do, such as `530 Login incorrect.`"""
+    refused = replace(BARE, result=Result(Verdict.FAILED, ("Login failed: 530 Login incorrect.",)))
+    assert summary(refused).startswith("up: Failed: Login failed: 530 Login incorrect. Transferred 0 files")
+
+
 @pytest.mark.parametrize(
     ("size", "shown"),
     [(1, "1 byte"), (1023 * 1024, "1023.00 KiB"), (1024**2 - 1, "1.00 MiB"), (3 * 1024**5, "3072.00 TiB")],
