@@ -113,6 +113,8 @@ class _Root:
         if path is None or not self.path:
             return None
         base = self.path.rstrip("/")
+        if self.path.startswith("/") and not path.startswith("/"):
+            path = f"/{path}"  # where the login directory is /, lftp writes the base as absolute and the rest not so
         if path.rstrip("/") == base:
             return ""
         if not path.startswith(base + "/"):
