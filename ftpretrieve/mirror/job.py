@@ -60,7 +60,7 @@ class Mirror:
 
         self._remove(target, removals.before)
         self.planned(sum(kind is Kind.FILE for kind in plan.made.values()))
-        sent = self.near.look(plan.files) if job.reverse else {}
+        sent = self.near.look([*plan.made, *plan.source_removals]) if job.reverse else {}
         run, listed = self.far.mirror(job, plan)
         self.output += run.lines
         if run.timed_out or run.away:
