@@ -18,6 +18,13 @@ from ftpretrieve import __version__
 from ftpretrieve.cli import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, make_parser
 from ftpretrieve.errors import EXIT_CODES, NO_PERMISSION
 from ftpretrieve.logs import RECORDS
+from ftpretrieve.mirror import settings as mirror_settings
+from ftpretrieve.mirror import smtp as mirror_smtp
+from ftpretrieve.mirror.manual import EXIT_CODES as MIRROR_CODES
+from ftpretrieve.mirror.options import OPTIONS as MIRROR_OPTIONS
+from ftpretrieve.mirror.options import Group
+from ftpretrieve.mirror.records import Verdict
+from ftpretrieve.mirror.report import ENDINGS
 from ftpretrieve.retrieve.appconf import KEYS, AppConf
 from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD
 from ftpretrieve.retrieve.journal_schema import COLUMNS
@@ -25,8 +32,9 @@ from ftpretrieve.retrieve.manage import NOT_RUNNING, STATUS_CODES
 from ftpretrieve.retrieve.records import MOVES, State
 
 CHECKOUT = Path(__file__).parent.parent
-README, DELIVERY, OPERATIONS, LISTINGS = (
-    CHECKOUT / name for name in ("README.md", "docs/delivery.md", "docs/operations.md", "docs/listings.md")
+README, DELIVERY, OPERATIONS, LISTINGS, MIRROR = (
+    CHECKOUT / name
+    for name in ("README.md", "docs/delivery.md", "docs/operations.md", "docs/listings.md", "docs/mirror.md")
 )
 PAGES = [README, *sorted((CHECKOUT / "docs").glob("*.md"))]
 
@@ -38,7 +46,7 @@ def table(*rows: tuple[str, ...]) -> str:
     """Write rows as a table, the first one being its head."""
     head, *body = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     lines = [head, ["---"] * len(head), *body]
-    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+    return "\n".join(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(line)} |") for line in lines)
 
 
 def key_table() -> str:
@@ -76,12 +84,61 @@ def dialect_table() -> str:
     return table(("dialect", "printed by"), *((dialect.name, dialect.systems) for dialect in (MLSD, *LIST_DIALECTS)))
 
 
+def mirror_option_table() -> str:
+    """Write a table a group, in the order of the help."""
+    parts = []
+    for group in Group:
+        rows = [("option", "does", "also spelt", "in lftp")]
+        for option in MIRROR_OPTIONS:
+            if option.group is group:
+                spelling = f"`{', '.join(option.flags)} {option.metavar}".rstrip() + "`"
+                old = ", ".join(f"`{flag}`" for flag in option.old_flags)
+                rows.append((spelling, option.help, old, f"`mirror {option.lftp}`" if option.lftp else ""))
+        parts.append(f"### {group}\n\n{table(*rows)}")
+    return "\n\n".join(parts)
+
+
+def mirror_key_table() -> str:
+    return table(
+        ("key", "", "is"),
+        *((f"`{key.name}`", "" if key.default == "" else "required", key.help) for key in mirror_settings.KEYS),
+    )
+
+
+def mirror_smtp_table() -> str:
+    rows = [(f"`{key.name}`", f"`{key.default}`" if key.default else "blank", key.help) for key in mirror_smtp.KEYS]
+    return table(("key", "default", "is"), *rows)
+
+
+VERDICTS = {
+    Verdict.OK: "all is as planned",
+    Verdict.FAILED: "something is not as planned; each reason has a line",
+    Verdict.REFUSED: "more would have been removed than may be; nothing was changed",
+    Verdict.AWAY: "the server could not be reached, fell silent, or the time of the job was over",
+    Verdict.LOCKED: "another run is at work in LOCAL; nothing was done",
+}
+
+
+def mirror_verdict_table() -> str:
+    rows = [(f"`{ENDINGS[verdict]}`", f"`{verdict}`", VERDICTS[verdict]) for verdict in Verdict]
+    return table(("the line begins with", "in JSON", "means"), *rows)
+
+
+def mirror_code_table() -> str:
+    return table(("code", "meaning"), *MIRROR_CODES)
+
+
 TABLES: dict[tuple[Path, str], Callable[[], str]] = {
     (README, "keys"): key_table,
     (README, "records"): record_table,
     (DELIVERY, "moves"): move_table,
     (OPERATIONS, "columns"): column_table,
     (LISTINGS, "dialects"): dialect_table,
+    (MIRROR, "mirror options"): mirror_option_table,
+    (MIRROR, "mirror keys"): mirror_key_table,
+    (MIRROR, "mirror smtp"): mirror_smtp_table,
+    (MIRROR, "mirror verdicts"): mirror_verdict_table,
+    (MIRROR, "mirror codes"): mirror_code_table,
 }
 
 
@@ -138,12 +195,16 @@ def mentions(text: str, option: str) -> bool:
 
 
 def test_every_documented_option_exists() -> None:
-    """In all pages, in code: behind `ftpretrieve`, or where an option stands first."""
-    known = set(options(make_parser())).union(*(options(parser) for _, parser in commands()))
+    """In all pages, in code: behind our commands, or where an option stands first."""
+    known = set(options(make_parser())).union(*(options(parser) for _, parser in commands()), mirror_flags())
     for page in PAGES:
         for line in code_of(page):
-            ours = re.search(r"(?:(?<![\w/@.-])ftpretrieve |^(?=-))(.*)", line)
+            ours = re.search(r"(?:(?<![\w/@.-])(?:ftpretrieve|lftp-mirror) |^(?=-))(.*)", line)
             assert not ours or set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours[1])) <= known, f"{page.name}: {line}"
+
+
+def mirror_flags() -> set[str]:
+    return {flag for option in MIRROR_OPTIONS for flag in option.flags + option.old_flags}
 
 
 def code_of(page: Path) -> list[str]:
@@ -208,7 +269,7 @@ def test_every_record_word_in_the_text_exists() -> None:
         "WORD",
         "LICENSE",
     }
-    for page in PAGES:
+    for page in set(PAGES) - {MIRROR}:  # which has no such records
         for code in re.findall(r"`([^`\n]+)`", page.read_text()):
             words = set(re.findall(r"(?<![\w$])[A-Z]{4,}(?![\w-])", code)) - others
             assert words <= set(RECORDS), page.name
