@@ -14,7 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,15 @@ class Mirror:
         path = self.programs / name
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
+        return path
+
+    def put(self, name: str, content: bytes = b"", mtime: float | None = None) -> Path:
+        """Make a file in LOCAL, with its directories."""
+        path = self.local / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        if mtime is not None:
+            os.utime(path, (mtime, mtime))
         return path
 
     def use_key(self, key: Path) -> None:
@@ -138,13 +147,21 @@ class Mirror:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def arguments(
-        self, server: FtpServer, *options: str | Path, remote: str | None = None, local: Path | None = None
+        self,
+        server: FtpServer,
+        *options: str | Path,
+        remote: str | None = None,
+        local: Path | None = None,
+        without: Collection[str] = (),
     ) -> list[str | Path]:
-        """Return the arguments of the shell mode for a server: password from the environment, no mail, no copies."""
+        """Return the arguments of the shell mode for a server, its password from the environment.
+
+        They say `--no-email` and `--no-compress`; `without` names what to leave out of that.
+        """
         place = [server.host, server.home if remote is None else remote, local or self.local]
-        login = ["-p", str(server.port), "-l", server.user, "-"]
-        copies = [] if "--backup-dir" in options or "--keep" in options else ["--no-compress"]
-        return ["shell", *place, *login, "--no-email", *copies, *options]
+        login = ["-p", str(server.port), "-l", server.user, "-" if server.password else ""]
+        usual = [flag for flag in ("--no-email", "--no-compress") if flag not in without]
+        return ["shell", *place, *login, *usual, *options]
 
     def shell(
         self,
@@ -152,12 +169,20 @@ class Mirror:
         *options: str | Path,
         remote: str | None = None,
         local: Path | None = None,
+        without: Collection[str] = (),
         env: Mapping[str, str] | None = None,
         **more: Any,
     ) -> Done:
         """Run one job in the shell mode, to its end."""
-        arguments = self.arguments(server, *options, remote=remote, local=local)
+        arguments = self.arguments(server, *options, remote=remote, local=local, without=without)
         return self.run(*arguments, env={"LFTP_PASSWORD": server.password, **(env or {})}, **more)
+
+    def configuration(self, text: str, name: str = "mirror.cfg") -> Path:
+        """Write a configuration file that nobody else may read."""
+        path = self.home / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return path
 
 
 def tree(directory: Path) -> dict[str, bytes | str | None]:

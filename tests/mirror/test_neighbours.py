@@ -13,6 +13,8 @@ from tests.mirror.running import Mirror, tree
 from tests.servers import FtpServer
 from tests.sshd import PasswordSftp, Sshd
 
+pytestmark = pytest.mark.interop
+
 SSH = "set sftp:connect-program 'ssh -a -x -o StrictHostKeyChecking=accept-new'\n"
 
 
@@ -20,7 +22,6 @@ def opened(server: FtpServer) -> str:
     return f"open --user {server.user} --env-password ftp://{server.host}:{server.port}\n"
 
 
-@pytest.mark.interop
 def test_sshd_takes_the_key_and_serves_files(mirror: Mirror, sshd: Sshd) -> None:
     real = Path(pwd.getpwuid(os.getuid()).pw_dir, ".ssh")
     before = tree(real)
@@ -32,7 +33,6 @@ def test_sshd_takes_the_key_and_serves_files(mirror: Mirror, sshd: Sshd) -> None
     assert tree(real) == before
 
 
-@pytest.mark.interop
 def test_sshd_takes_nobody_without_the_key(mirror: Mirror, sshd: Sshd) -> None:
     done = mirror.lftp(f"{SSH}open -u {sshd.user}, sftp://{sshd.host}:{sshd.port}\nmirror {sshd.home} {mirror.local}\n")
     assert done.code == 1
