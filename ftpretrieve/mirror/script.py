@@ -15,7 +15,7 @@ from ftpretrieve.errors import ConfigError
 from ftpretrieve.mirror.options import BY_NAME, GLOBS, OPTIONS
 from ftpretrieve.mirror.records import Job, Protocol, Server
 
-COMMANDS = ("set", "open", "cd", "pwd", "cache", "mirror", "find", "rm", "rmdir", "echo")
+COMMANDS = ("set", "open", "cd", "pwd", "cache", "mirror", "find", "mkdir", "rm", "rmdir", "echo")
 """The commands that are used here, whose aliases in the user's rc file must not change what they mean."""
 
 TEMPORARY = r"(^|/)\.in\."
@@ -27,6 +27,7 @@ SAFETY = (
     ("cmd:parallel", "1"),  # one command after the other
     ("cmd:move-background", "no"),  # else it may go on after it was told to end
     ("cmd:trace", "no"),
+    ("cmd:verify-path", "yes"),  # else `cd` always succeeds
     ("color:use-color", "no"),
     ("xfer:use-temp-file", "yes"),  # renamed over the old file when it is whole; SFTP has to remove that one first
     ("xfer:temp-file-name", ".in.*"),
@@ -77,7 +78,7 @@ def quote(text: str) -> str:
     Raises: ConfigError for what no argument of lftp can hold: a line feed ends a command even between quotes, and NUL
     ends the script.
     """
-    if "\n" in text or "\0" in text:
+    if not can_name(text):
         raise ConfigError(f"{text!r} has a line break or a NUL in it, which lftp cannot be told; write it without")
     # Between double quotes a backslash protects `"`, `\` and `!`, and stands for itself before anything else.
     return '"' + re.sub(r'(["\\!])', r"\\\1", text) + '"'
@@ -128,10 +129,25 @@ def list_line(directories: Sequence[str], into_file: str, depth: int | None = No
     return " ".join(["find", "-l", *limit, "--", *map(_remote_word, directories), ">>", quote(into_file)])
 
 
-def url_lines(directory: str, into_file: str) -> list[str]:
-    """Return the lines that write the URL of a remote directory into a local file; paths are relative to it then."""
+def enter_line(directory: str) -> str:
+    """Return the line that goes to a remote directory; all paths are relative to it then."""
     word = quote(f"./{directory}") if directory.startswith("-") else _remote_word(directory)  # `cd` knows no `--`
-    return [f"cd {word}", f"pwd > {quote(into_file)}"]
+    return f"cd {word}"
+
+
+def make_line(directory: str) -> str:
+    """Return the line that makes a remote directory, and those that it is in."""
+    return f"mkdir -p -- {_remote_word(directory)}"
+
+
+def url_lines(directory: str, into_file: str) -> list[str]:
+    """Return the lines that go to a remote directory and write its URL into a local file."""
+    return [enter_line(directory), f"pwd > {quote(into_file)}"]
+
+
+def can_name(path: str) -> bool:
+    """Return whether a path can be an argument: see `quote`."""
+    return "\n" not in path and "\0" not in path
 
 
 def remove_lines(doomed: Iterable[tuple[str, bool]]) -> list[str]:
@@ -165,8 +181,11 @@ def _remote_word(path: str) -> str:
 
 
 def _local(path: Path) -> str:
-    """Return a local directory as an argument: a URL, which can spell a line feed too."""
-    octets = str(path).encode("utf-8", "surrogateescape")
+    """Return a local directory as an argument: a URL, which can spell a line feed too.
+
+    Without the dot lftp takes a link to a directory for a file, and removes it.
+    """
+    octets = f"{path}/.".encode("utf-8", "surrogateescape")
     return quote("file:" + "".join(chr(octet) if octet in _PLAIN_IN_URL else f"%{octet:02X}" for octet in octets))
 
 
