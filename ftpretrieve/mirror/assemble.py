@@ -59,7 +59,9 @@ def make_job(name: str, written: Written, problems: Problems) -> Job | None:
     mail = None if values["no_email"] else _mail(written, problems)
     if len(problems) > before or server is None or local is None or written.remote is None:
         return None
-    return Job(name, server, written.remote, local, options, mail, (*written.notes, *idle(values, given)))
+    # With a slash behind REMOTE lftp would upload into a directory below it, called like LOCAL.
+    remote = written.remote.rstrip("/") or "/"
+    return Job(name, server, remote, local, options, mail, (*written.notes, *idle(values, given)))
 
 
 # -- the server -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ when `-e` was asked for or the same plan makes the path again as something else,
 Pure: no input or output. Source of the forms: measured with lftp 4.9.2, download and upload, FTP and SFTP.
 """
 
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ DEFAULT_LIMIT_PERCENT = 50
 
 _FILE_URL = "file:"
 _REMOTE_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*(?:/(.*))?", re.DOTALL)
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|((?:[^\s"\\]|\\.)+)', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_TOKEN = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^ "\n])+|\n', re.DOTALL)
+_COMMANDS = {"get", "mkdir", "rm", "ln", "shell", "chmod"}
 _LISTED = re.compile(
     r"(?P<type>[-dlL?bcps])[-rwxsStT?]{9} .*? (?P<size>\d+|-) "
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?|-) (?P<path>.*)"
@@ -74,26 +77,28 @@ class Removals:
 def parse_plan(text: str, local: str, remote: str, *, reverse: bool) -> Plan:
     """Read the commands lftp wrote.
 
-    `local` and `remote`: the two directories, absolute, as lftp spells them (`remote` '' when it is not known: then
-    what is to be removed there counts as foreign). Undecodable bytes are spelt as `os.fsdecode` does.
+    `local` and `remote`: the two directories, absolute; of `remote` see `remote_root`, '' when there is none yet: then
+    nothing is in it. Undecodable bytes are spelt as `os.fsdecode` does.
     """
-    target, source = (
-        (_Root(remote, False), _Root(local, True)) if reverse else (_Root(local, True), _Root(remote, False))
-    )
+    near, far = _Root(local, is_local=True), _Root(remote, is_local=False)
+    target, source = (far, near) if reverse else (near, far)
     made: dict[str, Kind] = {}
     removals: list[str] = []
     source_removals: list[str] = []
     foreign = 0
-    for verb, path in _commands(text, target):
-        below, below_source = target.below(path), source.below(path) if verb == "rm" else None
-        if below == "" or (below is None and below_source is None):
-            foreign += below is None
-        elif verb == "rm" and below is not None:
-            removals.append(below)
-        elif verb == "rm" and below_source:
-            source_removals.append(below_source)
-        elif below is not None:
+    for verb, location in _actions(text):
+        # A file has the same path on both sides; that of the source is spelt as a URL in both directions.
+        at_source = verb == "get" or (verb == "rm" and target.below(location) is None)
+        below = (source if at_source else target).below(location)
+        foreign += below is None
+        if not below:
+            continue
+        if verb != "rm":
             made[below] = _MAKES[verb]
+        elif at_source:
+            source_removals.append(below)
+        else:
+            removals.append(below)
     return Plan(made, tuple(dict.fromkeys(removals)), tuple(dict.fromkeys(source_removals)), foreign)
 
 
@@ -110,11 +115,12 @@ class _Root:
     def below(self, location: str) -> str | None:
         """Return the path below it of a location in a plan, '' for itself, None for anything elsewhere."""
         path = _path_of(location, local=self.is_local)
-        if path is None or not self.path:
+        if path is None:
             return None
+        if not self.path:
+            return ""
         base = self.path.rstrip("/")
-        if self.path.startswith("/") and not path.startswith("/"):
-            path = f"/{path}"  # where the login directory is /, lftp writes the base as absolute and the rest not so
+        path = path if self.is_local else "/" + path.lstrip("/")
         if path.rstrip("/") == base:
             return ""
         if not path.startswith(base + "/"):
@@ -128,27 +134,22 @@ def is_plain(path: str) -> bool:
     return "\0" not in path and all(part not in ("", ".", "..") for part in path.split("/"))
 
 
-def base_of(text: str) -> str:
-    """Return the remote directory that a plan for an upload makes first, '' when it names none."""
-    for line in text.split("\n"):
-        words = list(_words(line))
-        if words[:2] == ["mkdir", "-p"] and len(words) == 3:
-            return _path_of(words[2], local=False) or ""
-    return ""
+def remote_root(url: str) -> str:
+    """Return the absolute path of the remote directory whose URL lftp's `pwd` gave; '' when it gave none.
 
-
-def remote_path(url: str) -> str:
-    """Return the path of a URL of lftp: absolute, or relative to the login directory; '' when it is no such URL."""
-    return _path_of(url, local=False) or ""
+    Where the login directory is `/`, lftp spells what is below it like something relative, so all counts as absolute.
+    """
+    path = _path_of(url, local=False) if "://" in url else None
+    return "" if path is None else posixpath.normpath("/" + path.lstrip("/"))
 
 
 def _path_of(location: str, *, local: bool) -> str | None:
+    if location.startswith("/"):  # of a link
+        return location
     if location.startswith(_FILE_URL):
         return _decoded(location[len(_FILE_URL) :]) if local else None
-    url = _REMOTE_URL.fullmatch(location)
-    if url is not None:
-        return None if local else _decoded(url[1] or "")
-    return location  # what follows -O and `ln` is no URL when it is local
+    url = None if local else _REMOTE_URL.fullmatch(location)
+    return None if url is None else _decoded(url[1] or "")
 
 
 def _decoded(text: str) -> str:
@@ -157,30 +158,50 @@ def _decoded(text: str) -> str:
     return decoded.decode("utf-8", "surrogateescape")
 
 
-def _commands(text: str, target: _Root) -> Iterator[tuple[str, str]]:
-    """Yield what is done and to which location: get, mkdir, ln, rm. What only changes modes is left out."""
-    for line in text.split("\n"):
-        link = re.match(r"(?:shell )?ln -sf? ", line)
-        if link:
-            # The text of the link is not quoted and may hold anything; the path is what begins with the target, last.
-            start = line.rfind(f" {target.path.rstrip('/')}/")
-            if start > 0:
-                yield "ln", line[start + 1 :]
-            continue
-        verb, *words = _words(line) or [""]
-        if verb in ("get", "pget", "put") and "-O" in words[:-2]:
-            directory, source = words[words.index("-O") + 1], words[-1]
-            name = source.rstrip("/").rpartition("/")[2]
-            encoded = directory if "://" in directory or directory.startswith(_FILE_URL) else None
-            plain = _decoded(name)
-            yield "get", f"{directory}/{name}" if encoded else f"{directory.rstrip('/')}/{plain}"
-        elif verb in ("mkdir", "rm") and words:
-            yield verb, words[-1]
+def _actions(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what is done, get, mkdir, ln or rm, and to which location: a URL, only of a link the path itself.
+
+    `mkdir -p` makes the target itself, and is spelt as the user did; `chmod` and the like make and remove nothing.
+    """
+    for words in _commands(text):
+        if words[:2] == ["shell", "ln"]:
+            yield "ln", re.sub(r"\\(.)", r"\1", words[-1], flags=re.DOTALL)  # quoted for the shell, then for lftp
+        elif words[0] == "ln":
+            yield "ln", words[-1]
+        elif words[0] in ("get", "rm") or (words[0] == "mkdir" and words[1:2] != ["-p"]):
+            location = words[-1].rpartition("\n")[2]  # see _commands
+            yield words[0], location if not location.startswith("/") else ""
 
 
-def _words(line: str) -> list[str]:
-    """Split a command as lftp quoted it: blanks part, double quotes and backslashes protect."""
-    return [re.sub(r"\\(.)", r"\1", quoted or bare, flags=re.DOTALL) for quoted, bare in _WORD.findall(line)]
+def _commands(text: str) -> Iterator[list[str]]:
+    """Split into commands, and those into words. Blanks part words, unless in double quotes.
+
+    A word without blanks is not quoted although it may have line feeds in it, so a line that begins with no command
+    goes on with the last word of the line before.
+    """
+    command: list[str] = []
+    for is_new, words in _lines(text):
+        if is_new and words[0] in _COMMANDS:
+            if command:
+                yield command
+            command = words
+        elif command:
+            first, *rest = words if is_new else ["", *words]
+            command = [*command[:-1], f"{command[-1]}\n{first}", *rest]
+    if command:
+        yield command
+
+
+def _lines(text: str) -> Iterator[tuple[bool, list[str]]]:
+    """Yield the words of each line, and whether the first one stands at its beginning."""
+    begin, words, is_new = 0, list[str](), False
+    for token in _TOKEN.finditer(text.removesuffix("\n") + "\n"):
+        if token[0] == "\n":
+            yield is_new, words
+            begin, words, is_new = token.end(), [], False
+        else:
+            is_new |= token.start() == begin
+            words.append(_QUOTED.sub(lambda quoted: re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL), token[0]))
 
 
 # -- reading a listing ----------------------------------------------------------------------------------------------

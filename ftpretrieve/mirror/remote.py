@@ -1,8 +1,9 @@
 """The server, asked through lftp: what is in the remote directory, what a mirror would do, and to do it.
 
 `Far` is the remote directory as one side of a mirror. What is asked becomes lines of `script`, what lftp writes goes to
-files in a private directory that is gone afterwards, and `plan` reads them. Must not: decide what is to be removed, or
-remove anything that a listing made a moment before does not show as it was seen.
+files in a private directory that is gone afterwards, and `plan` reads them. Each process of lftp first goes to the
+remote directory, whatever its spelling (`~`, a link, `..`), and names all else from there. Must not: decide what is to
+be removed, or remove anything that a listing made a moment before does not show as it was seen.
 """
 
 import os
@@ -14,111 +15,127 @@ from pathlib import Path
 from ftpretrieve.errors import RemoteRefused, RemoteUnavailable
 from ftpretrieve.mirror import script
 from ftpretrieve.mirror.lftp import Lftp, Run
-from ftpretrieve.mirror.plan import Plan, base_of, parse_listing, parse_plan, remote_path
+from ftpretrieve.mirror.plan import Plan, parse_listing, parse_plan, remote_root
 from ftpretrieve.mirror.records import Entry, Job, Kind, Tree
+
+HERE = "."
+"""The remote directory, once lftp is in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Far:
-    """The remote directory; `tree.Near` is the other side, and has `tree`, `look` and `remove` too."""
+    """The remote directory; `tree.Near` is the other side, and has `look` and `remove` too."""
 
     lftp: Lftp
     directory: str
 
-    def tree(self) -> Tree:
-        """Return what is below it; empty when it does not exist.
+    def plan(self, job: Job) -> tuple[Plan, Tree, tuple[str, ...]]:
+        """Return what a mirror with every deletion would do, the target of an upload, and what could not be read.
 
-        Raises: RemoteUnavailable; RemoteRefused from the login.
-        """
-        run, tree = self._list([], [self.directory], depth=None)
-        _demand_login(run, "listing the target")
-        return tree
-
-    def look(self, paths: Iterable[str]) -> Tree:
-        """Return what is at some paths now; those that are gone are left out.
-
-        Raises: RemoteUnavailable; RemoteRefused from the login.
-        """
-        wanted = set(paths)
-        if not wanted:
-            return {}
-        run, seen = self._list([], self._parents(wanted), depth=2)
-        _demand_login(run, "listing")
-        return {path: entry for path, entry in seen.items() if path in wanted}
-
-    def remove(self, removals: Sequence[tuple[str, Entry]]) -> tuple[list[str], list[str]]:
-        """Remove each path that still is what was seen, in this order; return which went, and why others stayed.
-
-        Raises: RemoteUnavailable; RemoteRefused from the login.
-        """
-        now = self.look(path for path, _ in removals)
-        problems = [f"{path}: kept, it has changed since the plan was made"
-                    for path, seen in removals if path in now and now[path] != seen]  # fmt: skip
-        doomed = [(path, seen.kind is Kind.DIRECTORY) for path, seen in removals if now.get(path) == seen]
-        if not doomed:
-            return [], problems
-        self.lftp.run(script.remove_lines((self._full(path), is_directory) for path, is_directory in doomed))
-        # What lftp says of each is words; what is still there is a fact.
-        left = self.look(path for path, _ in doomed)
-        problems += [f"{path}: the server did not delete it" for path, _ in doomed if path in left]
-        return [path for path, _ in doomed if path not in left], problems
-
-    def plan(self, job: Job) -> tuple[Plan, tuple[str, ...]]:
-        """Return what a mirror with every deletion would do, and what lftp could not read while planning.
-
+        The target is listed before it is planned. When there is none it is made, but for a dry run.
         Raises: RemoteUnavailable; RemoteRefused when the login or the whole directory is refused.
         """
-        with tempfile.TemporaryDirectory(prefix="lftp-mirror-") as scratch:
-            plan_file, url_file = Path(scratch, "plan"), Path(scratch, "url")
-            lines = script.mirror_lines(job, os.fspath(plan_file))
-            locate = script.url_lines(self.directory, os.fspath(url_file))
-            run = self.lftp.run(lines if job.reverse else lines + locate)
-            _demand_login(run, "planning")
-            if job.reverse and not self.directory.startswith("/"):
-                self.lftp.run(locate)  # fails where the directory is not there yet: then the plan has it as it is here
-            text, url = _read(plan_file), _read(url_file).strip()
-        if run.code and not text:
+        run, plan, target = self._plan(job, enter=True)
+        if job.reverse and plan is None and run.errors and run.errors[-1].startswith("cd: "):
+            if job.wants("dry_run"):
+                run, plan, target = self._plan(job, enter=False)
+            else:
+                _demand_service(self.lftp.run([script.make_line(self.directory)]), "making the remote directory")
+                run, plan, target = self._plan(job, enter=True)
+        if plan is None:
             raise RemoteRefused(_words(run))
-        base = remote_path(url) or base_of(text) if job.reverse else remote_path(url)
-        return parse_plan(text, os.fspath(job.local), base, reverse=job.reverse), complaints(run)
+        unread = tuple(words for words in complaints(run, "planning") if not words.startswith("find: "))
+        return plan, target, unread + _strangers(plan)
+
+    def _plan(self, job: Job, *, enter: bool) -> tuple[Run, Plan | None, Tree]:
+        with tempfile.TemporaryDirectory(prefix="lftp-mirror-") as scratch:
+            url_file, list_file, plan_file = (Path(scratch, name) for name in ("url", "list", "plan"))
+            lines = script.url_lines(self.directory, os.fspath(url_file)) if enter else []
+            if enter and job.reverse:  # lftp's own plan says what it cannot read there
+                lines += ["set cmd:fail-exit no", script.list_line([HERE], os.fspath(list_file))]
+            lines += script.mirror_lines(replace(job, remote=HERE) if enter else job, os.fspath(plan_file))
+            run = self.lftp.run(lines)
+            _demand_service(run, "planning")
+            root, text = remote_root(_read(url_file).strip()), _read(plan_file)
+            if (enter and not root) or (run.code and not text):
+                return run, None, {}
+            plan = parse_plan(text, os.fspath(job.local), root, reverse=job.reverse)
+            return run, plan, parse_listing(_read(list_file), HERE)
 
     def mirror(self, job: Job, plan: Plan) -> tuple[Run, Tree]:
         """Mirror without deleting anything; return what lftp did, and the remote side of all that was planned.
 
         For a download that is what lftp itself saw a moment before: it comes from its cache and costs no listing.
         """
-        parents = self._parents([*plan.made, *plan.source_removals])
-        lines = script.mirror_lines(job)
+        paths = [*plan.made, *plan.source_removals]
+        lines = script.mirror_lines(replace(job, remote=HERE))
         if not job.wants("loop"):
-            return self._list(lines + ["cache flush"] * job.reverse, parents, depth=2)
+            return self._list(lines + ["cache flush"] * job.reverse, paths)
         # Two rounds a process, for the second shows whether there was anything left, from its cache with --use-cache.
         rounds = [*lines, script.ROUND_LINE, *lines, "cache flush"]
-        run, listed = self._list(rounds, parents, depth=2)
+        run, listed = self._list(rounds, paths)
         while run.code == 0 and script.ROUND in run.lines and run.lines[-1] != script.ROUND:
-            again, listed = self._list(rounds, parents, depth=2)
+            again, listed = self._list(rounds, paths)
             before = [line for line in run.lines if line != script.ROUND]
             run = Run(again.code, (*before, *again.lines), again.errors, again.timed_out)
         return replace(run, lines=tuple(line for line in run.lines if line != script.ROUND)), listed
 
-    def _list(self, first: Sequence[str], directories: Sequence[str], depth: int | None) -> tuple[Run, Tree]:
+    def look(self, paths: Iterable[str], step: str = "listing") -> Tree:
+        """Return what is at some paths now; those that are gone are left out.
+
+        Raises: RemoteUnavailable, which names the step; RemoteRefused from the login.
+        """
+        wanted = set(paths)
+        if not wanted:
+            return {}
+        run, seen = self._list([], wanted)
+        _demand_service(run, step)
+        return seen
+
+    def remove(self, removals: Sequence[tuple[str, Entry]]) -> tuple[list[str], list[str]]:
+        """Remove each path that still is what was seen, in this order; return which went, and why others stayed.
+
+        Raises: RemoteUnavailable; RemoteRefused from the login.
+        """
+        now = self.look((path for path, _ in removals), "looking again at what is to be deleted")
+        problems = [f"{path}: kept, it has changed since the plan was made"
+                    for path, seen in removals if path in now and now[path] != seen]  # fmt: skip
+        doomed = [(path, seen.kind is Kind.DIRECTORY) for path, seen in removals if now.get(path) == seen]
+        if not doomed:
+            return [], problems
+        # What lftp says of each is words; what is still there is a fact.
+        paths = [path for path, _ in doomed]
+        run, left = self._list(script.remove_lines((f"./{path}", is_directory) for path, is_directory in doomed), paths)
+        _demand_service(run, f"deleting {len(paths)} paths, and it is not known which of them are gone")
+        problems += [f"{path}: the server did not delete it" for path in paths if path in left]
+        return [path for path in paths if path not in left], problems
+
+    def _list(self, first: Sequence[str], paths: Iterable[str]) -> tuple[Run, Tree]:
+        """Do something in the remote directory, then look at some paths."""
+        wanted = {path for path in paths if script.can_name(path)}
+        parents = sorted({f"./{path.rpartition('/')[0]}".rstrip("/") for path in wanted})
         with tempfile.TemporaryDirectory(prefix="lftp-mirror-") as scratch:
             file = Path(scratch, "listing")
-            listing = [script.list_line(directories, os.fspath(file), depth)] if directories else []
-            run = self.lftp.run([*first, *listing])
-            return run, parse_listing(_read(file), self.directory)
-
-    def _parents(self, paths: Iterable[str]) -> list[str]:
-        return sorted({self._full(path.rpartition("/")[0]) for path in paths})
-
-    def _full(self, path: str) -> str:
-        return f"{self.directory.rstrip('/')}/{path}" if path else self.directory
+            listing = [script.list_line(parents, os.fspath(file), depth=2)] if parents else []
+            run = self.lftp.run([script.enter_line(self.directory), *first, *listing])
+            seen = parse_listing(_read(file), HERE)
+        return run, {path: entry for path, entry in seen.items() if path in wanted}
 
 
-def complaints(run: Run) -> tuple[str, ...]:
+def complaints(run: Run, step: str) -> tuple[str, ...]:
     """Return what went wrong in a run, a line each; none when lftp neither said so nor showed it by its exit code."""
     if run.timed_out:
-        return (*run.errors, "lftp was ended: the time of this job was over (--timeout)")
+        return (*run.errors, _over(step))
+    if run.away:
+        return (*dict.fromkeys(run.errors), f"the server was away or silent while {step}")
     return tuple(dict.fromkeys(run.errors)) or ((_words(run),) if run.code else ())
+
+
+def _strangers(plan: Plan) -> tuple[str, ...]:
+    """Return a complaint when a plan cannot be all true: what is not understood can be neither judged nor checked."""
+    if not plan.foreign:
+        return ()
+    return (f"lftp's plan has commands ({plan.foreign}) for paths that are in neither directory; they are left out",)
 
 
 def _read(file: Path) -> str:
@@ -128,13 +145,17 @@ def _read(file: Path) -> str:
         return ""  # lftp did not come so far
 
 
-def _demand_login(run: Run, step: str) -> None:
+def _demand_service(run: Run, step: str) -> None:
     if run.timed_out:
-        raise RemoteUnavailable(f"lftp was ended while {step}: the time of this job was over (--timeout)")
+        raise RemoteUnavailable(_over(step))
     if run.away:
-        raise RemoteUnavailable(_words(run))
+        raise RemoteUnavailable(f"{_words(run)} (while {step})")
     if run.login_refused:
         raise RemoteRefused(_words(run))
+
+
+def _over(step: str) -> str:
+    return f"lftp was ended while {step}: the time of this job was over (--timeout)"
 
 
 def _words(run: Run) -> str:

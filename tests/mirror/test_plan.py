@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftpretrieve.mirror.options import MaxDelete
-from ftpretrieve.mirror.plan import Plan, base_of, decide_removals, judge, parse_listing, parse_plan
+from ftpretrieve.mirror.plan import Plan, decide_removals, judge, parse_listing, parse_plan, remote_root
 from ftpretrieve.mirror.records import Entry, Kind
 
 FILE, DIRECTORY, LINK = Entry(Kind.FILE, 1, 1), Entry(Kind.DIRECTORY), Entry(Kind.LINK, 1, 1)
@@ -52,7 +52,6 @@ rm file:/data/site/a.txt
 
 
 def test_a_plan_for_an_upload_is_read() -> None:
-    assert base_of(UPLOAD) == "/srv/remote"
     plan = parse_plan(UPLOAD, "/data/site", "/srv/remote", reverse=True)
     assert plan.made == {
         "link": Kind.LINK,
@@ -64,11 +63,29 @@ def test_a_plan_for_an_upload_is_read() -> None:
     assert plan.source_removals == ("a.txt",)
 
 
-def test_a_remote_directory_below_the_login_directory_is_understood() -> None:
-    text = "mkdir -p ftp://joe@h/pub/up\nrm ftp://joe@h/pub/up/x\nrm ftp://joe@h/pub/other\n"
-    assert base_of(text) == "pub/up"
-    plan = parse_plan(text, "/l", base_of(text), reverse=True)
-    assert (plan.removals, plan.foreign) == (("x",), 1)
+@pytest.mark.parametrize(
+    ("url", "root"),
+    [
+        ("ftp://joe@h/up", "/up"),
+        ("ftp://joe@h//up", "/up"),
+        ("ftp://joe@h/", "/"),
+        ("ftp://joe@h", "/"),
+        ("ftp://joe@h/%2Fsrv/my%20joe", "/srv/my joe"),
+        ("sftp://joe@h/home/joe/../up", "/home/up"),
+        ("", ""),
+    ],
+)
+def test_the_remote_directory_is_where_its_url_says(url: str, root: str) -> None:
+    """lftp spells absolute paths like relative ones where the login directory is `/`."""
+    assert remote_root(url) == root
+
+
+@pytest.mark.parametrize("spelt", ["pub/up", "%2Fpub/up", "/pub/up"])
+def test_a_plan_may_spell_an_absolute_path_like_a_relative_one(spelt: str) -> None:
+    """lftp does where the login directory is `/`; its first line it writes before it is logged in."""
+    text = f"mkdir -p ftp://joe@h/up\nmkdir ftp://joe@h/{spelt}/d\nrm ftp://joe@h/{spelt}/x\nrm ftp://joe@h/pub/other\n"
+    plan = parse_plan(text, "/l", "/pub/up", reverse=True)
+    assert (plan.made, plan.removals, plan.foreign) == ({"d": Kind.DIRECTORY}, ("x",), 1)
 
 
 @pytest.mark.parametrize(
