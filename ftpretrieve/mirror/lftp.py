@@ -116,6 +116,8 @@ class Lftp:
         cannot be run.
         """
         password = self._revealed()
+        if self._deadline.expired:
+            return Run(1, (), (), timed_out=True)
         mask = Mask(password)
         listener = self._on_line
         text = "\n".join([*preamble(self._server, SILENCE_SECS), *lines, ""])
