@@ -3,6 +3,7 @@
 lftp exits with 0 over files that it left out or that came short, so only what lies at the target counts.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from ftpretrieve.mirror.records import Entry, Kind, Tree
@@ -35,6 +36,19 @@ def _problem(kind: Kind, source: Entry | None, before: Entry | None, after: Entr
         # Where times are shown by the nanosecond: what was replaced differs in size or time, or it was not planned.
         return "was to be replaced and is as it was before"
     return ""
+
+
+def unplanned(lines: Iterable[str], made: Mapping[str, Kind]) -> list[str]:
+    """Return what lftp says to have removed by itself, as it does to make a directory where a local file is.
+
+    What the plan makes again has been removed before the run, or is a link that takes the place of a file.
+    """
+    found = [match[1] for match in map(_REMOVING.fullmatch, lines) if match is not None]
+    return [f"{path}: lftp has removed it, for the source has changed since the plan was made"
+            for path in found if path not in made]  # fmt: skip
+
+
+_REMOVING = re.compile(r"Removing old (?:local )?(?:file|directory) `(.*?)'?", re.DOTALL)
 
 
 def removable(paths: Iterable[str], source: Tree, target: Tree) -> tuple[list[tuple[str, Entry]], list[str]]:

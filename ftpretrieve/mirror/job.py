@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable
-from ftpretrieve.mirror.check import compare, removable
+from ftpretrieve.mirror.check import compare, removable, unplanned
 from ftpretrieve.mirror.lftp import Run
 from ftpretrieve.mirror.plan import Plan, Removals, decide_removals, describe, judge
 from ftpretrieve.mirror.records import Entry, Job, Kind, Result, Tree, Verdict
@@ -47,34 +47,34 @@ class Mirror:
 
     def _mirror(self) -> Verdict:
         job, source, target = self.job, *self._sides()
-        there = target.tree()
-        plan, unread = self.far.plan(job)
+        there = {} if job.reverse else self.near.tree()  # before the plan, as `Far.plan` does it for an upload
+        plan, there_far, unread = self.far.plan(job)
+        there = there_far if job.reverse else there
         self.reasons += unread
         removals = decide_removals(plan, there, erase=job.wants("erase"), delete_first=job.wants("delete_first"),
                                    is_spared=is_ours if target is self.near else lambda _: False)  # fmt: skip
+        if unread:
+            removals = Removals()  # what could not be read only looks as if it were gone
         refusal = judge(removals.all, there, job.max_delete, allow_empty=job.wants("allow_empty"))
         if refusal or job.wants("dry_run"):
             return self._forecast(plan, removals, source, refusal)
-        if unread:
-            removals = Removals()  # what could not be read only looks as if it were gone
 
-        self._remove(target, removals.before)
-        self.planned(sum(kind is Kind.FILE for kind in plan.made.values()))
-        sent = self.near.look([*plan.made, *plan.source_removals]) if job.reverse else {}
+        if not self._remove(target, removals.before):
+            return Verdict.FAILED  # what changed would now be lftp's to remove
+        self.planned(len(plan.files))
+        concerned = [*plan.made, *plan.source_removals]
+        before = source.look(concerned) if job.reverse or job.wants("del_source") else {}
         run, listed = self.far.mirror(job, plan)
-        self.output += run.lines
-        if run.timed_out or run.away:
-            self.reasons += complaints(run)
-            return Verdict.AWAY
-        there_now = target.look([*plan.made, *plan.source_removals])
-        self._check(plan, run, sent or listed, there, there_now)
-        if self.reasons:
+        if not self._is_whole(plan, run, before if job.reverse else listed, there):
             self.reasons += [f"{path}: not deleted, because the run was not whole" for path, _ in removals.after]
-            return Verdict.FAILED
+            return Verdict.AWAY if run.timed_out or run.away else Verdict.FAILED
+
         self._remove(target, removals.after)
-        self.reasons += [f"{path}: kept, it was not there when the plan was made" for path in removals.unseen]
+        self.reasons += [f"{path}: kept, it was not seen when the plan was made" for path in removals.unseen]
         if job.wants("del_source"):
-            self._remove_sources(plan, source, sent or listed, there_now)
+            leaving, problems = removable([*plan.files, *plan.source_removals], before, target.look(concerned))
+            self.reasons += problems
+            self._remove(source, leaving)
         return Verdict.FAILED if self.reasons else Verdict.OK
 
     def _sides(self) -> tuple[Near | Far, Near | Far]:
@@ -92,29 +92,32 @@ class Mirror:
             return Verdict.REFUSED
         return Verdict.FAILED if self.reasons else Verdict.OK
 
-    def _check(self, plan: Plan, run: Run, source: Tree, before: Tree, after: Tree) -> None:
-        """Hold what is at the target against the plan, and count."""
-        self.reasons += complaints(run)
+    def _is_whole(self, plan: Plan, run: Run, source: Tree, before: Tree) -> bool:
+        """Hold what is at the target against the plan, and count; return whether all is well so far."""
+        self.output += run.lines
+        self.reasons += complaints(run, "transferring")
+        self.reasons += unplanned(run.lines, plan.made)
+        ended = run.timed_out or run.away
+        after = self._sides()[1].look(plan.made) if not (ended and self.job.reverse) else {}
         wrong = compare(plan.made, source, before, after)
-        self.reasons += [f"{path}: {why}" for path, why in wrong.items()]
         self.failed += len(wrong)
         self._count([path for path in plan.made if path not in wrong], after)
+        if not ended:  # else it is clear why
+            self.reasons += [f"{path}: {why}" for path, why in wrong.items()]
+        return not self.reasons
 
     def _count(self, made: Iterable[str], there: Tree) -> None:
         entries = [there[path] for path in made if path in there and there[path].kind is not Kind.DIRECTORY]
         self.transferred = len(entries)
         self.transferred_bytes = sum(entry.size or 0 for entry in entries if entry.kind is Kind.FILE)
 
-    def _remove_sources(self, plan: Plan, source: Near | Far, seen: Tree, target: Tree) -> None:
-        removals, problems = removable([*plan.files, *plan.source_removals], seen, target)
-        self.reasons += problems
-        self._remove(source, removals)
-
-    def _remove(self, side: Near | Far, removals: Sequence[tuple[str, Entry]]) -> None:
+    def _remove(self, side: Near | Far, removals: Sequence[tuple[str, Entry]]) -> bool:
+        """Remove, and return whether all that should go is gone."""
         removed, problems = side.remove(removals) if removals else ([], [])
         self.output += [f"Removed `{path}'" for path in removed]
         self.deleted += len(removed)
         self.reasons += problems
+        return not problems
 
     def _result(self, verdict: Verdict) -> Result:
         return Result(verdict, tuple(self.reasons), self.transferred, self.transferred_bytes, self.deleted, self.failed,

@@ -18,7 +18,7 @@ get -O /data/site ftp://joe@127.0.0.1:36277/%2Fsrv/remote/my%20file%3Bx.txt
 rm file:/data/site/sub%20dir
 mkdir file:/data/site/sub%20dir
 get -E -O "/data/site/sub dir" ftp://joe@127.0.0.1:36277/%2Fsrv/remote/sub%20dir/b.txt
-shell ln -sf /etc/pass wd /data/site/sub dir/r link
+shell ln -sf "/etc/pass\\\\ wd" "/data/site/sub\\\\ dir/r\\\\ link"
 rm file:/data/site/new%0Aline%3Bq%27.txt
 rm ftp://joe@127.0.0.1:36277/%2Fsrv/remote/same.txt
 chmod -f 755 file:/data/site/sub%20dir
