@@ -30,12 +30,15 @@ def run_jobs(jobs: Sequence[Job], *, quiet: bool, as_data: bool, now: Callable[[
     clock = now or (lambda: datetime.now().astimezone())
     done: list[tuple[Job, Report]] = []
     for job in jobs:
-        report = Run(job, clock, quiet or job.wants("quiet")).report()
+        is_quiet = quiet or job.wants("quiet")
+        report = Run(job, clock, is_quiet).report()
         done.append((job, report))
         if as_data or job.wants("json"):
             print(json.dumps(as_json(report)), flush=True)
-        else:
+        elif not is_quiet:
             print(summary(report), flush=True)
+        elif report.result.verdict is not Verdict.OK:
+            print(f"lftp-mirror: {summary(report)}", file=sys.stderr)  # what cron mails is worth reading
     _send_mails(done, clock())
     return _exit_code([report.result.verdict for _, report in done])
 
@@ -50,7 +53,8 @@ def _check(jobs: Sequence[Job]) -> None:
             if job.server.password is not None:
                 job.server.password.reveal()
         except ConfigError as error:
-            problems += [f"[{escape(job.name)}] {problem}" for problem in error.problems]
+            name = f"[{escape(job.name)}]"
+            problems += [problem if problem.startswith(name) else f"{name} {problem}" for problem in error.problems]
     if problems:
         raise ConfigError(problems)
 
@@ -73,5 +77,5 @@ def _send_mails(done: Sequence[tuple[Job, Report]], now: datetime) -> None:
         problem = mail.send(way, mail.subject(now), text, logs=logs, timeout_secs=MAIL_SECS)
         if problem is not None:
             for job in {job.local.parent: job for job, _ in told}.values():  # a line in each log
-                append_to_log(job, f"MAIL ERROR: {escape(problem)}\n\n")
+                append_to_log(job, f"NOT MAILED: {escape(problem)}\n\n")
             print(f"lftp-mirror: {escape(problem)}", file=sys.stderr)

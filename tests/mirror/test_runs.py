@@ -148,6 +148,25 @@ def test_the_log_grows(mirror: Mirror, server: FtpServer) -> None:
     assert mirror.report().count("START TIME") == 2
 
 
+def test_quiet_says_nothing_of_what_is_right(mirror: Mirror, vsftpd: FtpServer) -> None:
+    """cron mails whatever is printed."""
+    vsftpd.put("a", b"a", OLD)
+    done = mirror.shell(vsftpd, "-q", expect=0)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert "Transferring file `a'" in done.report
+    done = mirror.shell(vsftpd, "-q", remote="/no/such", expect=1)
+    assert done.stdout == ""
+    assert done.stderr.startswith("lftp-mirror: shell: Failed: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_plan_shows_nothing_as_if_it_were_done(mirror: Mirror, vsftpd: FtpServer) -> None:
+    vsftpd.put("a", b"a", OLD)
+    mirror.put("old", b"old", OLD)
+    done = mirror.shell(vsftpd, expect=0)
+    assert done.stderr == "Transferring file `a'\n"
+
+
 def test_json_tells_what_was_done(mirror: Mirror, server: FtpServer) -> None:
     server.put("a", b"hello")
     server.put("b", b"hello")
