@@ -12,7 +12,8 @@ import errno
 import fcntl
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 
 import lockfile
@@ -113,6 +114,26 @@ class FileLock:
                 return fd
             os.close(fd)
         raise StorageError(f"cannot lock {self.path}: it is replaced again and again by another program")
+
+
+@contextmanager
+def directory_lock(path: str) -> Iterator[None]:
+    """Hold an flock on a directory itself, by whatever name it is reached; nothing when it does not exist.
+
+    Raises: InUse; StorageError when it cannot be opened.
+    """
+    with ExitStack() as opened:
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            opened.callback(os.close, fd)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            pass  # whoever makes it has a lock beside it
+        except BlockingIOError:
+            raise InUse(f"{path} is in use by another process, perhaps under another name") from None
+        except OSError as error:
+            raise StorageError(f"cannot lock {path}: {error.strerror}") from error
+        yield
 
 
 class PidFile(lockfile.LockBase):  # type: ignore[misc, unused-ignore]

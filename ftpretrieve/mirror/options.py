@@ -138,7 +138,7 @@ OPTIONS: tuple[Option, ...] = (
            "a directory. May be repeated and mixed with --include-glob: the last pattern that matches decides. Quote "
            "patterns, or the shell replaces them.", _WHAT, Kind.GLOB, "GP", lftp="--exclude-glob"),
     Option("include_glob", ("--include-glob",), "Take what matches GP after all; when the first pattern is one of "
-           "these, take nothing else.", _WHAT, Kind.GLOB, "GP", lftp="--include-glob"),
+           "these, take no other file.", _WHAT, Kind.GLOB, "GP", lftp="--include-glob"),
     Option("no_recursion", ("--no-recursion",), "Stay out of subdirectories.", _WHAT, lftp="--no-recursion"),
     Option("no_symlinks", ("--no-symlinks",), "Do not create symbolic links.", _WHAT, lftp="--no-symlinks"),
     Option("dereference", ("--dereference",), "Transfer the files that symbolic links lead to, instead of the links.",

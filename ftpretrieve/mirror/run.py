@@ -14,7 +14,7 @@ from time import monotonic
 
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import InUse, StorageError
-from ftpretrieve.lock import FileLock
+from ftpretrieve.lock import FileLock, directory_lock
 from ftpretrieve.mirror import popups
 from ftpretrieve.mirror.backup import backup
 from ftpretrieve.mirror.job import Mirror
@@ -130,15 +130,13 @@ def append_to_log(job: Job, text: str) -> str | None:
 
 @contextmanager
 def _locked(local: Path) -> Iterator[None]:
-    """Hold the lock of a local directory: beside it, so that a mirror neither sends nor deletes it.
+    """Hold the lock of a local directory: beside it, so that a mirror neither sends nor deletes it, and on itself.
 
+    The file names its holder, and there is one before the directory is; the directory has only one identity.
     Raises: InUse naming the holder; StorageError when the parent of LOCAL does not exist or cannot be written.
     """
     if not local.parent.is_dir():
         raise StorageError(f"{local.parent} does not exist, so {local.name} cannot be made there; create or mount it")
     lock = FileLock(os.fspath(local.parent / lock_name(local)))
-    lock.acquire()
-    try:
+    with lock, directory_lock(os.fspath(local)):
         yield
-    finally:
-        lock.release()

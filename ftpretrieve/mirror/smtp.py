@@ -21,8 +21,17 @@ def optional(parse: Callable[[str], object]) -> Callable[[str], object]:
     return lambda text: parse(text) if text else None
 
 
+def place(text: str) -> tuple[str, int | None]:
+    """Return host and port of `HOST`, `HOST:PORT` or `[IPV6]:PORT`."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+)(?::([0-9]{1,5}))?", text)
+    port = int(match[2]) if match and match[2] else None
+    if not match or port is not None and not 1 <= port <= 65_535:
+        raise ValueError("is not understood; give HOST or HOST:PORT")
+    return match[1].strip("[]"), port
+
+
 KEYS = (
-    Key("smtp", "server", config.unquoted, "localhost", "mail server"),
+    Key("smtp", "server", place, "localhost", "mail server, as HOST or HOST:PORT"),
     Key("smtp", "port", optional(config.whole(1, 65_535)), "", "its port; blank: 25, and 465 with security = tls"),
     Key("smtp", "user", config.unquoted, "", "user at the mail server; blank: no login"),
     Key("smtp", "password", str, "", "password of the user: itself, base64:…, env:NAME, file:PATH or command:PROGRAM",
@@ -49,10 +58,13 @@ def read_smtp(path: Path) -> tuple[Mail, list[str]]:
         file.complain("smtp", "password", str(error))
     if bool(values.get("user")) != bool(file.text("smtp", "password")):
         file.complain("smtp", "user", "and password: neither is of use without the other; give both or none")
+    server, port = values.get("server") or ("", None)
+    if port and values.get("port") not in (None, port):
+        file.complain("smtp", "port", "is another one than in the server; keep one of them")
     file.finish()
     mail = Mail(
-        values["server"],
-        values["port"],
+        server,
+        port or values["port"],
         values["user"],
         password,
         values["from"] or "",
@@ -68,18 +80,13 @@ def from_options(values: Mapping[str, object]) -> Mail:
 
     Raises: ValueError with words that begin with the option.
     """
-    server, port = _server(str(values["smtp_server"] or "localhost"))
+    try:
+        server, port = place(str(values["smtp_server"] or "localhost"))
+    except ValueError as error:
+        raise ValueError(f"--smtp-server: {values['smtp_server']!r} {error}") from None
     try:
         password = typed(str(values["smtp_pass"] or ""))
     except ValueError as error:
         raise ValueError(f"--smtp-pass: {error}") from None
     mail = Mail(server, port, str(values["smtp_user"] or ""), password, str(values["smtp_from"] or ""))
     return replace(mail, security="tls") if port == SMTPS_PORT else mail
-
-
-def _server(text: str) -> tuple[str, int | None]:
-    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[^:\s]+)(?::([0-9]{1,5}))?", text)
-    port = int(match[2]) if match and match[2] else None
-    if not match or port is not None and not 1 <= port <= 65_535:
-        raise ValueError(f"--smtp-server: {text!r} is not understood; give HOST or HOST:PORT")
-    return match[1].strip("[]"), port

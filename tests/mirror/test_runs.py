@@ -373,6 +373,21 @@ def test_the_second_run_on_one_directory_says_so(mirror: Mirror, liar: Liar) -> 
     assert tree(mirror.local) == {"a": bytes(300_000)}
 
 
+def test_another_name_of_the_directory_is_the_same_directory(mirror: Mirror, liar: Liar) -> None:
+    liar.put("a", bytes(300_000))
+    mirror.local.mkdir()
+    alias = mirror.home / "alias"
+    alias.symlink_to(mirror.local)
+    liar.bytes_per_sec = 100_000
+    with under_way(mirror, *mirror.arguments(liar), password=liar.password) as process:
+        await_true(lambda: liar.commands["RETR"])
+        done = mirror.shell(liar, local=alias, expect=75)
+        assert "in use by another process" in done.said
+        liar.bytes_per_sec = 0
+        process.communicate(timeout=LIMIT_SECS)
+        assert process.returncode == 0
+
+
 # -- no password anywhere -------------------------------------------------------------------------------------------
 
 

@@ -499,6 +499,26 @@ def test_recipients_may_differ_where_the_file_names_none(write):
     assert job.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("rows", "server", "port"),
+    [
+        ("server = mail:2525", "mail", 2525),
+        ("server = mail:2525\nport = 2525", "mail", 2525),
+        ("server = [::1]:25", "::1", 25),
+        ("server = mail\nport = 26", "mail", 26),
+    ],
+)
+def test_a_mail_server_may_name_its_port(write: Callable[..., Path], rows: str, server: str, port: int) -> None:
+    mail, _ = read_smtp(write(f"[smtp]\n{rows}\n", "smtp.cfg"))
+    assert (mail.server, mail.port) == (server, port)
+
+
+@pytest.mark.parametrize("rows", ["server = mail:x", "server = mail:2525\nport = 26", "server = a b"])
+def test_a_mail_server_that_is_no_place_is_refused(write: Callable[..., Path], rows: str) -> None:
+    with pytest.raises(ConfigError, match=r"smtp\.cfg:[23]: "):
+        read_smtp(write(f"[smtp]\n{rows}\n", "smtp.cfg"))
+
+
 def test_a_mail_password_that_others_can_read_is_warned_of(write):
     """As that of a job."""
     path = write(SMTP.format(password=SECRET), "smtp.cfg", mode=0o644)
