@@ -13,12 +13,13 @@ Must not: speak lftp's language (`script`), choose what to remove (`plan`), or b
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable
+from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable, StorageError
 from ftpretrieve.mirror.check import compare, removable, unplanned
 from ftpretrieve.mirror.lftp import Run
 from ftpretrieve.mirror.plan import Plan, Removals, decide_removals, describe, judge
 from ftpretrieve.mirror.records import Entry, Job, Kind, Result, Tree, Verdict
 from ftpretrieve.mirror.remote import Far, complaints
+from ftpretrieve.mirror.script import has_line_commands
 from ftpretrieve.mirror.tree import Near, is_ours
 
 
@@ -47,10 +48,11 @@ class Mirror:
 
     def _mirror(self) -> Verdict:
         job, source, target = self.job, *self._sides()
+        left_out = self._unsendable() if job.reverse and has_line_commands(job.server) else []
         there = {} if job.reverse else self.near.tree()  # before the plan, as `Far.plan` does it for an upload
         plan, there_far, unread = self.far.plan(job)
         there = there_far if job.reverse else there
-        self.reasons += unread
+        self.reasons += [*left_out, *unread]
         removals = decide_removals(plan, there, erase=job.wants("erase"), delete_first=job.wants("delete_first"),
                                    is_spared=is_ours if target is self.near else lambda _: False)  # fmt: skip
         if unread:
@@ -76,6 +78,19 @@ class Mirror:
             self.reasons += problems
             self._remove(source, leaving)
         return Verdict.FAILED if self.reasons else Verdict.OK
+
+    def _unsendable(self) -> list[str]:
+        """Return what an upload leaves out: lftp would send what follows a line break as a command of its own.
+
+        Raises: StorageError for what it cannot be told to leave out.
+        """
+        names, links = self.near.line_breaks()
+        if links and not self.job.wants("no_symlinks"):
+            raise StorageError(
+                f"{links[0]}: the text of this link has a line break in it, which would be a second command to the "
+                "server; nothing was uploaded, remove it or give --no-symlinks"
+            )
+        return [f"{path}: left out, for the line break in its name would begin a second command" for path in names]
 
     def _sides(self) -> tuple[Near | Far, Near | Far]:
         return (self.near, self.far) if self.job.reverse else (self.far, self.near)

@@ -21,6 +21,10 @@ COMMANDS = ("set", "open", "cd", "pwd", "cache", "mirror", "find", "mkdir", "rm"
 TEMPORARY = r"(^|/)\.in\."
 """Names of unfinished files. lftp's own `mirror:exclude-regex` has no effect unless another pattern is given."""
 
+LINE_BREAK = "[^\x01-\x09\x0b\x0c\x0e-\U0010ffff]"
+"""What no name may have that lftp sends to an FTP server, for what follows would be a command of its own (measured). A
+word of lftp cannot hold a line feed, so it is told what a line break is not."""
+
 SAFETY = (
     ("cmd:fail-exit", "yes"),  # after a refused login, no second attempt for the next command
     ("cmd:interactive", "no"),
@@ -114,7 +118,9 @@ def mirror_lines(job: Job, plan_file: str | None = None) -> list[str]:
             words.append(option.lftp if value is True else quote(f"{option.lftp}={value}"))
     for kind, pattern in _globs(job):
         words += [BY_NAME[f"{kind}_glob"].lftp, quote(pattern)]
-    words += ["--exclude", quote(TEMPORARY), "--"]
+    words += ["--exclude", quote(TEMPORARY)]
+    words += ["--exclude", quote(LINE_BREAK)] if job.reverse and has_line_commands(job.server) else []
+    words.append("--")
     ends = [_remote(job.server, job.remote), _local(job.local)]
     line = " ".join(words + (ends[::-1] if job.reverse else ends))
     return [*IN_PLACE, line] if job.wants("only_existing") else [line]
@@ -148,6 +154,11 @@ def url_lines(directory: str, into_file: str) -> list[str]:
 def can_name(path: str) -> bool:
     """Return whether a path can be an argument: see `quote`."""
     return "\n" not in path and "\0" not in path
+
+
+def has_line_commands(server: Server) -> bool:
+    """Return whether a line break in a name begins another command to this server."""
+    return server.protocol is not Protocol.SFTP
 
 
 def remove_lines(doomed: Iterable[tuple[str, bool]]) -> list[str]:
@@ -191,7 +202,7 @@ def _local(path: Path) -> str:
 
 def _demand_sendable(server: Server, what: str, text: str) -> None:
     """Refuse what would be a second command to the server: lftp sends a line feed as it is (measured)."""
-    if "\n" in text or "\0" in text or ("\r" in text and server.protocol is not Protocol.SFTP):
+    if "\n" in text or "\0" in text or ("\r" in text and has_line_commands(server)):
         raise ConfigError(f"{what} {text!r} has a line break in it, which would be a second command to the server")
 
 

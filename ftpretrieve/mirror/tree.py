@@ -5,15 +5,18 @@ else. Must not: remove anything that is not as it was seen, or decide what is to
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftpretrieve.errors import StorageError
 from ftpretrieve.mirror.copies import is_backup
 from ftpretrieve.mirror.records import Entry, Kind, Tree
+
+_BREAK = re.compile(r"[\r\n]")
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -55,6 +58,20 @@ class Near:
             except OSError:
                 continue  # gone, or its directory is: whoever asked reports it as missing
         return seen
+
+    def line_breaks(self) -> tuple[list[str], list[str]]:
+        """Return the paths whose names have a line break, and the links whose texts have one.
+
+        Raises: StorageError when a directory cannot be read.
+        """
+        tree = self.tree()
+        names = [path for path in tree if _BREAK.search(path.rpartition("/")[2])]
+        links = []
+        for path, entry in tree.items():
+            with suppress(OSError):  # no link any more
+                if entry.kind is Kind.LINK and _BREAK.search(os.readlink(self.local / path)):
+                    links.append(path)
+        return names, links
 
     def remove(self, removals: Sequence[tuple[str, Entry]]) -> tuple[list[str], list[str]]:
         """Remove each path that still is what was seen, in this order; return which went, and why others stayed."""
