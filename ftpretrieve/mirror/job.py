@@ -67,14 +67,15 @@ class Mirror:
         concerned = [*plan.made, *plan.source_removals]
         before = source.look(concerned) if job.reverse or job.wants("del_source") else {}
         run, listed = self.far.mirror(job, plan)
-        if not self._is_whole(plan, run, before if job.reverse else listed, there):
+        after = self._look_after(run, listed, concerned)
+        if not self._is_whole(plan, run, before if job.reverse else listed or {}, there, after):
             self.reasons += [f"{path}: not deleted, because the run was not whole" for path, _ in removals.after]
             return Verdict.AWAY if run.timed_out or run.away else Verdict.FAILED
 
         self._remove(target, removals.after)
         self.reasons += [f"{path}: kept, it was not seen when the plan was made" for path in removals.unseen]
         if job.wants("del_source"):
-            leaving, problems = removable([*plan.files, *plan.source_removals], before, target.look(concerned))
+            leaving, problems = removable([*plan.files, *plan.source_removals], before, after)
             self.reasons += problems
             self._remove(source, leaving)
         return Verdict.FAILED if self.reasons else Verdict.OK
@@ -107,17 +108,23 @@ class Mirror:
             return Verdict.REFUSED
         return Verdict.FAILED if self.reasons else Verdict.OK
 
-    def _is_whole(self, plan: Plan, run: Run, source: Tree, before: Tree) -> bool:
+    def _look_after(self, run: Run, listed: Tree | None, paths: Iterable[str]) -> Tree:
+        """Return what is at the target after the run; nothing when nobody is there to be asked."""
+        if not self.job.reverse:
+            return self.near.look(paths)
+        if run.timed_out or run.away:
+            return {}
+        return self.far.look(paths, "looking at what has arrived") if listed is None else listed
+
+    def _is_whole(self, plan: Plan, run: Run, source: Tree, before: Tree, after: Tree) -> bool:
         """Hold what is at the target against the plan, and count; return whether all is well so far."""
         self.output += run.lines
         self.reasons += complaints(run, "transferring")
         self.reasons += unplanned(run.lines, plan.made)
-        ended = run.timed_out or run.away
-        after = self._sides()[1].look(plan.made) if not (ended and self.job.reverse) else {}
         wrong = compare(plan.made, source, before, after)
         self.failed += len(wrong)
         self._count([path for path in plan.made if path not in wrong], after)
-        if not ended:  # else it is clear why
+        if not (run.timed_out or run.away):  # else it is clear why
             self.reasons += [f"{path}: {why}" for path, why in wrong.items()]
         return not self.reasons
 

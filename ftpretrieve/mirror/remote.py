@@ -8,7 +8,7 @@ be removed, or remove anything that a listing made a moment before does not show
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,10 +62,11 @@ class Far:
             plan = parse_plan(text, os.fspath(job.local), root, reverse=job.reverse)
             return run, plan, parse_listing(_read(list_file), HERE)
 
-    def mirror(self, job: Job, plan: Plan) -> tuple[Run, Tree]:
+    def mirror(self, job: Job, plan: Plan) -> tuple[Run, Tree | None]:
         """Mirror without deleting anything; return what lftp did, and the remote side of all that was planned.
 
         For a download that is what lftp itself saw a moment before: it comes from its cache and costs no listing.
+        None when the mirror failed, for then lftp goes no further.
         """
         paths = [*plan.made, *plan.source_removals]
         lines = script.mirror_lines(replace(job, remote=HERE))
@@ -90,6 +91,8 @@ class Far:
             return {}
         run, seen = self._list([], wanted)
         _demand_service(run, step)
+        if seen is None:
+            raise RemoteRefused(f"{_words(run)} (while {step})")
         return seen
 
     def remove(self, removals: Sequence[tuple[str, Entry]]) -> tuple[list[str], list[str]]:
@@ -107,17 +110,28 @@ class Far:
         paths = [path for path, _ in doomed]
         run, left = self._list(script.remove_lines((f"./{path}", is_directory) for path, is_directory in doomed), paths)
         _demand_service(run, f"deleting {len(paths)} paths, and it is not known which of them are gone")
+        if left is None:
+            raise RemoteRefused(f"{_words(run)} (while deleting)")
         problems += [f"{path}: the server did not delete it" for path in paths if path in left]
         return [path for path in paths if path not in left], problems
 
-    def _list(self, first: Sequence[str], paths: Iterable[str]) -> tuple[Run, Tree]:
-        """Do something in the remote directory, then look at some paths."""
+    def _list(self, first: Sequence[str], paths: Iterable[str]) -> tuple[Run, Tree | None]:
+        """Do something in the remote directory, then look at some paths; None when it did not come to that."""
         wanted = {path for path in paths if script.can_name(path)}
+        run, seen = self._list_once(first, wanted)
+        hidden = {path for path in wanted - (seen or {}).keys() if path.startswith(".") or "/." in path}
+        if seen is not None and hidden and not run.timed_out:  # vsftpd takes such files and does not list them
+            seen |= self._list_once([script.SHOW_HIDDEN], hidden)[1] or {}
+        return run, seen
+
+    def _list_once(self, first: Sequence[str], wanted: Collection[str]) -> tuple[Run, dict[str, Entry] | None]:
         parents = sorted({f"./{path.rpartition('/')[0]}".rstrip("/") for path in wanted})
         with tempfile.TemporaryDirectory(prefix="lftp-mirror-") as scratch:
             file = Path(scratch, "listing")
             listing = [script.list_line(parents, os.fspath(file), depth=2)] if parents else []
             run = self.lftp.run([script.enter_line(self.directory), *first, *listing])
+            if parents and not file.exists():
+                return run, None  # a command before it failed
             seen = parse_listing(_read(file), HERE)
         return run, {path: entry for path, entry in seen.items() if path in wanted}
 

@@ -57,6 +57,9 @@ ROUND = "Next round"
 ROUND_LINE = f'echo "{ROUND}"'
 """Parts the output of two mirrors: all that lftp prints of itself is quoted or has a colon."""
 
+SHOW_HIDDEN = "set ftp:list-options -a"
+"""Lets servers list names that begin with a dot. Some take it for a name and list nothing: only a second attempt."""
+
 IN_PLACE = ("set xfer:use-temp-file no", "set xfer:make-backup no", "set mirror:overwrite yes")
 """What `--only-existing` needs: with temporary names lftp takes every file for one that is missing."""
 
@@ -109,8 +112,7 @@ def mirror_lines(job: Job, plan_file: str | None = None) -> list[str]:
     Raises: ConfigError for what cannot be sent, or not safely.
     """
     planning = plan_file is not None
-    words = ["mirror", "--verbose=1"]
-    words += ["--delete", quote(f"--script={plan_file}")] if planning else []
+    words = ["mirror", "--delete", quote(f"--script={plan_file}")] if planning else ["mirror", "--verbose=1"]
     left_out = OURS + (("erase", "delete_first") if planning else PLAN_ONLY)
     for option in OPTIONS:
         if option.lftp and job.wants(option.name) and option.name not in left_out:
