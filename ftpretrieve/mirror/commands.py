@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from ftpretrieve import __version__
 from ftpretrieve.errors import FtpRetrieveError, exit_code
 from ftpretrieve.escapes import escape
+from ftpretrieve.mirror import signals
 from ftpretrieve.mirror.arguments import Parsed, parse
 from ftpretrieve.mirror.manual import SYNOPSES, manual, overview, usage
 from ftpretrieve.mirror.options import Place
 from ftpretrieve.mirror.records import Job
 from ftpretrieve.mirror.settings import CRON_SECTION, WrongArguments, find_config, read_jobs, shell_job
+from ftpretrieve.mirror.signals import Ended
 
 EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
 
@@ -62,6 +64,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "lftp-mirror") -> int:
     except FtpRetrieveError as error:
         _say(prog, str(error))
         return exit_code(error)
+    except Ended as ended:
+        return ended.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -101,7 +105,8 @@ def _run(jobs: Sequence[Job], parsed: Parsed, prog: str) -> int:
     for job in jobs:
         for note in job.notes:
             _say(prog, f"[{job.name}] {note}")
-    return run_jobs(jobs, quiet=bool(parsed.values["quiet"]), as_data=bool(parsed.values["json"]))
+    with signals.raised():
+        return run_jobs(jobs, quiet=bool(parsed.values["quiet"]), as_data=bool(parsed.values["json"]))
 
 
 def _version(prog: str) -> int:

@@ -41,10 +41,10 @@ class Mirror:
     def run(self) -> Result:
         """Mirror, and return what it came to, all but the seconds."""
         try:
-            return self._result(self._mirror())
-        except FtpRetrieveError as error:
+            return self.result(self._mirror())
+        except (FtpRetrieveError, OSError) as error:
             self.reasons.append(str(error))
-            return self._result(Verdict.AWAY if isinstance(error, RemoteUnavailable) else Verdict.FAILED)
+            return self.result(Verdict.AWAY if isinstance(error, RemoteUnavailable) else Verdict.FAILED)
 
     def _mirror(self) -> Verdict:
         job, source, target = self.job, *self._sides()
@@ -141,6 +141,7 @@ class Mirror:
         self.reasons += problems
         return not problems
 
-    def _result(self, verdict: Verdict) -> Result:
+    def result(self, verdict: Verdict) -> Result:
+        """Return what it came to so far."""
         return Result(verdict, tuple(self.reasons), self.transferred, self.transferred_bytes, self.deleted, self.failed,
                       dry_run=self.job.wants("dry_run"))  # fmt: skip

@@ -5,6 +5,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -37,9 +38,14 @@ class Run:
     clock: Callable[[], datetime]
     quiet: bool
     notes: list[str] = field(default_factory=list)
+    mirror: Mirror | None = None
 
     def report(self) -> Report:
-        """Run the job, append its report to the log, and return it."""
+        """Run the job, append its report to the log, and return it.
+
+        Raises: KeyboardInterrupt once all that is done, when one came while the job ran.
+        """
+        ended: KeyboardInterrupt | None = None
         began, started, existed = monotonic(), self.clock(), self.job.local.exists()
         self.notes += self.job.notes
         self._pop_up(f"Mirroring with {self.job.server.host} …", failed=False)
@@ -51,13 +57,28 @@ class Run:
             report = replace(report, result=Result(Verdict.LOCKED, (str(error),)))
         except StorageError as error:
             report = replace(report, result=Result(Verdict.FAILED, (str(error),)))
+        except KeyboardInterrupt as interrupt:
+            ended = interrupt
+            report = self._so_far(report, str(interrupt) or "ended by SIGINT")
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not keep the next job from its turn
+            traceback.print_exc()
+            report = self._so_far(report, f"{type(error).__name__}: {error}")
         if not existed and self.job.local.exists():
             report = replace(report, created=os.fspath(self.job.local))
         report = replace(report, result=replace(report.result, secs=monotonic() - began), ended=self.clock())
         self._pop_up(summary(report), failed=report.result.verdict is not Verdict.OK)
         report = replace(report, notes=tuple(self.notes))
         problem = append_to_log(self.job, as_text(report) + "\n\n")
+        if ended is not None:
+            raise ended
         return replace(report, notes=(*self.notes, problem)) if problem else report
+
+    def _so_far(self, report: Report, reason: str) -> Report:
+        """Return the report of a job that was cut short, with what it has done until then."""
+        if self.mirror is None:
+            return replace(report, result=replace(report.result, verdict=Verdict.FAILED, reasons=(reason,)))
+        self.mirror.reasons.append(reason)
+        return replace(report, result=self.mirror.result(Verdict.FAILED), output=tuple(self.mirror.output))
 
     def _blank(self, now: datetime) -> Report:
         job, ends = self.job, [self.job.remote, os.fspath(self.job.local)]
@@ -73,7 +94,7 @@ class Run:
         deadline = Deadline(limit if isinstance(limit, float) else float("inf"))
         with nullcontext() if self.quiet else Progress(sys.stderr) as progress:
             lftp = Lftp(job.server, deadline, progress.line if progress else None)
-            mirror = Mirror(job, Near(job.local), Far(lftp, job.remote))
+            self.mirror = mirror = Mirror(job, Near(job.local), Far(lftp, job.remote))
             if progress:
                 progress.step(f"Planning {job.name}")
                 mirror.planned = lambda files: progress.step(f"Mirroring {job.name}", files)
