@@ -247,7 +247,7 @@ def decide_removals(
     else:
         # lftp removes a file that is a directory at the source without being asked, but no directory (measured).
         wanted = {path for path in replaced & set(plan.removals) if plan.made[path] is Kind.DIRECTORY}
-    unseen = tuple(sorted(path for path in wanted if path not in target))
+    unseen = tuple(sorted(path for path in wanted if path not in target and not _is_behind_link(path, target)))
     below = _with_children(wanted - set(unseen), target)
     below -= {parent for path in below if is_spared(path) for parent in _with_parents(path)}
     first = {path for path in wanted if path in plan.made}
@@ -300,6 +300,11 @@ def _is_replaced(path: str, plan: Plan, target: Tree) -> bool:
     if made is None or there is None:
         return False
     return (made is Kind.DIRECTORY) != (there.kind is Kind.DIRECTORY)
+
+
+def _is_behind_link(path: str, target: Tree) -> bool:
+    """Return whether lftp saw a path only by following a link of the target."""
+    return any(target[parent].kind is Kind.LINK for parent in _with_parents(path) if parent in target)
 
 
 def _with_parents(path: str) -> Iterator[str]:

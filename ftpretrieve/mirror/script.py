@@ -35,6 +35,7 @@ SAFETY = (
     ("color:use-color", "no"),
     ("xfer:use-temp-file", "yes"),  # renamed over the old file when it is whole; SFTP has to remove that one first
     ("xfer:temp-file-name", ".in.*"),
+    ("xfer:disk-full-fatal", "yes"),  # else it waits for room until the job has no time left
     # Its own 1000 attempts and a week for a name keep a job busy for days. Three, 3 and 6 s apart, outlast a restart
     # of the server, and were enough for eight parallel transfers where only two logins were allowed.
     ("net:max-retries", "3"),

@@ -239,3 +239,10 @@ def test_a_listing_is_read() -> None:
 def test_no_listing_gives_a_path_that_leads_out(text: str, directory: str) -> None:
     for path in parse_listing(f"-rw-r--r--  0/0  2 2020-01-01 00:00:00 {directory}/{text}", directory):
         assert not {"", ".", ".."} & set(path.split("/"))
+
+
+def test_what_lftp_saw_by_following_a_link_is_not_the_targets() -> None:
+    """A link that became a directory: lftp plans to remove what lies where the link leads."""
+    plan = Plan({"dir": Kind.DIRECTORY}, ("dir", "dir/elsewhere", "gone"))
+    removals = decide_removals(plan, {"dir": LINK, "f": FILE}, erase=True, delete_first=False)
+    assert (removals.before, removals.after, removals.unseen) == ((("dir", LINK),), (), ("gone",))
