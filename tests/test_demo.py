@@ -21,10 +21,7 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Run the demonstration with its temporary directory below ours."""
     argv, environ = [sys.executable, "-u", str(DEMO)], {**os.environ, "TMPDIR": str(tmp_path)}
     pipe = subprocess.PIPE
-    # Whoever runs the tests in the background has SIGINT ignored, and children inherit that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, env=environ, start_new_session=True)
-    signal.signal(signal.SIGINT, before)
     yield process
     process.kill()
     process.communicate()
