@@ -254,7 +254,7 @@ def decide_removals(
     before: list[tuple[str, Entry]] = []
     after: list[tuple[str, Entry]] = []
     for path in sorted(below, key=lambda path: (-path.count("/"), path)):
-        early = delete_first or any(_is_or_below(path, root) for root in first)
+        early = delete_first or any(parent in first for parent in _with_parents(path))
         (before if early else after).append((path, target[path]))
     return Removals(tuple(before), tuple(after), unseen)
 
@@ -310,10 +310,6 @@ def _is_behind_link(path: str, target: Tree) -> bool:
 def _with_parents(path: str) -> Iterator[str]:
     parts = path.split("/")
     return ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-
-
-def _is_or_below(path: str, root: str) -> bool:
-    return path == root or path.startswith(root + "/")
 
 
 def _with_children(roots: set[str], target: Tree) -> set[str]:

@@ -78,6 +78,9 @@ class Near:
         removed: list[str] = []
         problems: list[str] = []
         for path, seen in removals:
+            if seen.kind is Kind.OTHER:
+                problems.append(f"{path}: kept, it is neither file, directory nor link")
+                continue
             try:
                 with _parent(self.local, path) as parent:
                     _remove(parent, path.rpartition("/")[2], seen)

@@ -205,3 +205,13 @@ def test_a_job_logs_in_no_more_than_it_has_to(mirror: Mirror, liar: Liar, option
         Path(root, name).write_bytes(b"x")
     mirror.shell(liar, *options, expect=0)
     assert liar.seen["USER"] == logins
+
+
+def test_what_is_no_file_stays_with_its_directory(mirror: Mirror, vsftpd: FtpServer) -> None:
+    """A socket or a pipe in a directory that is to go belongs to a program."""
+    vsftpd.put("a", b"x")
+    mirror.put("old/b", b"x")
+    os.mkfifo(mirror.local / "old" / "pipe")
+    done = mirror.shell(vsftpd, "-e", "--allow-empty", expect=1)
+    assert (mirror.local / "old" / "pipe").is_fifo()
+    assert "old/pipe: kept" in done.report
