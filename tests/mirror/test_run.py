@@ -29,10 +29,13 @@ def lftps_of(directory: Path) -> list[str]:
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             environment = Path("/proc", pid, "environ").read_bytes()
-            name = Path("/proc", pid, "comm").read_text()
+            argv = Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if os.fsencode(directory) in environment and "lftp" in name:
+        if os.fsencode(directory) in environment and argv[:2] == [
+            b"lftp",
+            b"-f",
+        ]:  # not the one that is asked for its version
             found.append(pid)
     return found
 
