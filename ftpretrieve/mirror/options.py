@@ -168,10 +168,10 @@ OPTIONS: tuple[Option, ...] = (
            _REMOVAL, lftp="--delete"),
     Option("delete_first", ("--delete-first",), "Remove before transferring instead of afterwards; switches -e on.",
            _REMOVAL, lftp="--delete-first", implies="erase"),
-    Option("max_delete", ("--max-delete",), "With -e: change nothing and fail when more than N files and links, or "
-           "more than P% of those at the target, would be removed (50% where there are ten or more). All of them are "
-           "never removed without --allow-empty.", _REMOVAL, Kind.LIMIT, "N|P%"),
-    Option("allow_empty", ("--allow-empty",), "With -e: an empty source is no mistake; the target may be emptied.",
+    Option("max_delete", ("--max-delete",), "Change nothing and fail when more than N files and links, or more "
+           "than P% of those at the target, would be removed (50% where there are ten or more). All of them are never "
+           "removed without --allow-empty. Without -e only files that became directories are removed.", _REMOVAL, Kind.LIMIT, "N|P%"),
+    Option("allow_empty", ("--allow-empty",), "An empty source is no mistake; all files at the target may be removed.",
            _REMOVAL),
     Option("del_source", ("--del-source",), "Remove each file from the source once it has arrived whole.", _REMOVAL,
            lftp="--Remove-source-files"),
@@ -269,12 +269,6 @@ def idle(values: Mapping[str, object], given: Collection[str]) -> list[str]:
         for name, other, why in IDLE
         if name in given and other in given
     ]
-    if not values.get("erase"):
-        found += [
-            f"{BY_NAME[name].flag} has no effect without -e: nothing is removed from the target"
-            for name in ("max_delete", "allow_empty")
-            if name in given
-        ]
-    elif values.get("del_source"):
+    if values.get("erase") and values.get("del_source"):
         found.append("-e and --del-source: the next run removes from the target what this one has moved there")
     return found

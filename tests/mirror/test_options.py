@@ -141,13 +141,6 @@ def test_an_option_without_effect_is_told(name, other):
     assert idle(*given(name)) == []
 
 
-@pytest.mark.parametrize("name", ["max_delete", "allow_empty"])
-@pytest.mark.parametrize(("also", "count"), [((), 1), (("erase",), 0), (("delete_first",), 0)], ids=str)
-def test_limits_of_removal_idle_without_removal(name, also, count):
-    """--delete-first removes too."""
-    assert len(idle(*given(name, *also))) == count
-
-
 def test_erasing_after_moving_is_warned_of():
     """The second run finds an empty source and would remove what the first one has moved."""
     assert len(idle(*given("erase", "del_source"))) == 1

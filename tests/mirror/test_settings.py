@@ -286,7 +286,7 @@ def test_a_password_that_cannot_be_sent_is_refused(password):
 
 def test_notes_tell_what_has_no_effect():
     """They are no mistakes."""
-    assert len(login("--max-delete", "3", "--keep", "2", "-r").notes) == 2
+    assert len(login("--backup-dir", "/b", "--keep", "2", "-r").notes) == 2
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
