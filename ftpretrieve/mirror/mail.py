@@ -25,6 +25,7 @@ from ftpretrieve.escapes import escape
 from ftpretrieve.mirror.addresses import check_address
 from ftpretrieve.mirror.delivery import REPLY_CHARS, MailFailed, Unreachable, deliver
 from ftpretrieve.mirror.records import Mail
+from ftpretrieve.mirror.report import moment
 from ftpretrieve.units import format_bytes
 
 LIMIT_CHARS = 2_000_000
@@ -36,13 +37,10 @@ LINE_CHARS = 998
 SENDMAIL_PLACES = ("/usr/sbin", "/usr/lib")
 """Where sendmail is, besides PATH: cron's has no directory for programs of the system."""
 
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-"""In English whatever the locale, because people sort their mail by the subject."""
-
 
 def subject(now: datetime) -> str:
     """Return the subject of a report: `FTP Sync - wednesday 08/12/10, 13:52:13`."""
-    return f"FTP Sync - {DAYS[now.weekday()]} {now:%d/%m/%y, %H:%M:%S}"
+    return f"FTP Sync - {moment(now)}"
 
 
 def send(mail: Mail, subject: str, text: str, *, logs: Sequence[Path] = (), timeout_secs: float) -> str | None:

@@ -23,6 +23,7 @@ DEFAULT_LIMIT_FROM = 10
 """Files that a target must have for the half rule: below that, half of it is one or two files, a normal day."""
 
 DEFAULT_LIMIT_PERCENT = 50
+"""Of what the target has: a source that lost more than half of its files was more likely emptied than tidied up."""
 
 _FILE_URL = "file:"
 _REMOTE_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*(?:/(.*))?", re.DOTALL)
@@ -56,7 +57,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """What to remove at the target, children before their directory: what the run would stumble over, and the rest.
+    """What to remove at the target, children before their directory, `before` the run and `after` it.
+
+    Before it: what the run would stumble over, with --delete-first everything.
 
     `unseen`: planned, but not in the snapshot of the target, so that nothing can be said about it.
     """
@@ -274,7 +277,7 @@ def judge(
             "cut? If this is meant, give --allow-empty"
         )
     if limit is not None:
-        allowed = total * limit.number // 100 if limit.is_percent else limit.number
+        allowed = limit.of(total)
         return f"the plan deletes {of}, and --max-delete {limit} allows {allowed}" if gone > allowed else None
     if not allow_empty and total >= DEFAULT_LIMIT_FROM and gone * 100 > DEFAULT_LIMIT_PERCENT * total:
         percent = -(-gone * 100 // total)

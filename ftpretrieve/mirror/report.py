@@ -26,7 +26,8 @@ line a file, so all but the first mirror of a large site is told whole; what wen
 LINE_CHARS = 5_000
 """Some words and the longest path there is (4,096 bytes). What is longer is no name, and one could fill the log."""
 
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")  # in every locale
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+"""In English whatever the locale: people search logs and sort mails by them."""
 
 ENDINGS = {
     Verdict.OK: "Ended OK",
@@ -66,14 +67,14 @@ def as_text(report: Report) -> str:
     """Return the report in the known form, with an empty line behind the last block."""
     blocks = [
         _framed("SCRIPT", _script_lines(report)),
-        _framed("START TIME", [_moment(report.started)]),
+        _framed("START TIME", [moment(report.started).rjust(COLUMNS)]),
         _listed("CREATED NEW DIRECTORY", [_foreign(report.created)] if report.created else []),
         _listed("LFTP OUTPUT", map(_foreign, _shortened(report.output))),
         _listed("ROTATE COMPRESSED COPIES", _backup_lines(report)),
         "" if report.disk_bytes is None else _framed("DISK SPACE USED", [_human(report.disk_bytes).rjust(COLUMNS)]),
         _listed("NOTES", ["* " + escape(note) for note in _shortened(report.notes)]),
         _framed("RESULT", _result_lines(report.result)),
-        _framed("END TIME", [_moment(report.ended)]),
+        _framed("END TIME", [moment(report.ended).rjust(COLUMNS)]),
     ]
     return "".join(blocks)
 
@@ -84,6 +85,11 @@ def summary(report: Report) -> str:
     others = f" (and {_count(len(verdict) - 1, 'more reason')})" if len(verdict) > 1 else ""
     ending = f"{verdict[0].removesuffix('.')}{others}. " if verdict else ""
     return f"{escape(report.job)}: {ending}{figures}"
+
+
+def moment(when: datetime) -> str:
+    """Return a time as the form has it: `wednesday 08/12/10, 13:52:13`."""
+    return f"{DAYS[when.weekday()]} {when:%d/%m/%y, %H:%M:%S}"
 
 
 def as_json(report: Report) -> dict[str, object]:
@@ -180,10 +186,6 @@ def _shortened(lines: Sequence[str]) -> list[str]:
         half = LINES_KEPT // 2
         kept[half:-half] = [f"[{len(kept) - LINES_KEPT} lines left out]"]
     return [line if len(line) <= LINE_CHARS else line[:LINE_CHARS] + "…" for line in kept]
-
-
-def _moment(when: datetime) -> str:
-    return f"{DAYS[when.weekday()]} {when:%d/%m/%y, %H:%M:%S}".rjust(COLUMNS)
 
 
 def _count(number: int, what: str) -> str:
