@@ -150,7 +150,7 @@ OPTIONS: tuple[Option, ...] = (
            Kind.PARALLEL, "[N]", lftp="--parallel"),
     Option("depth_first", ("--depth-first",), "Go into subdirectories before transferring the files beside them.",
            _HOW, lftp="--depth-first"),
-    Option("loop", ("--loop",), "Repeat until nothing has changed any more.", _HOW, lftp="--loop"),
+    Option("loop", ("--loop",), "Repeat until nothing has changed any more.", _HOW),  # see `script.ROUND`
     Option("use_cache", ("--use-cache",), "Let lftp use listings that it still knows.", _HOW, lftp="--use-cache"),
     Option("no_perms", ("--no-perms",), "Do not set the modes of files.", _HOW, lftp="--no-perms"),
     Option("no_umask", ("--no-umask",), "Set modes as they are at the source, without applying the umask.", _HOW,
@@ -170,7 +170,8 @@ OPTIONS: tuple[Option, ...] = (
            _REMOVAL, lftp="--delete-first", implies="erase"),
     Option("max_delete", ("--max-delete",), "Change nothing and fail when more than N files and links, or more "
            "than P% of those at the target, would be removed (50% where there are ten or more). All of them are never "
-           "removed without --allow-empty. Without -e only files that became directories are removed.", _REMOVAL, Kind.LIMIT, "N|P%"),
+           "removed without --allow-empty. Without -e only files that became directories are removed.", _REMOVAL,
+           Kind.LIMIT, "N|P%"),
     Option("allow_empty", ("--allow-empty",), "An empty source is no mistake; all files at the target may be removed.",
            _REMOVAL),
     Option("del_source", ("--del-source",), "Remove each file from the source once it has arrived whole.", _REMOVAL,

@@ -51,12 +51,10 @@ SAFETY = (
 PLAN_ONLY = ("erase", "delete_first", "del_source")
 """Options that make lftp remove something: it may plan that, and never do it."""
 
-OURS = ("loop",)
-"""Options that lftp is never told: its loop hangs for ever when it has gone round as often as `--parallel` says."""
-
 ROUND = "Next round"
 ROUND_LINE = f'echo "{ROUND}"'
-"""Parts the output of two mirrors: all that lftp prints of itself is quoted or has a colon."""
+"""Parts the output of two mirrors: all that lftp prints of itself is quoted or has a colon. We go round ourselves, for
+lftp's own `--loop` hangs for ever when it has gone round as often as `--parallel` says."""
 
 SHOW_HIDDEN = "set ftp:list-options -a"
 """Lets servers list names that begin with a dot. Some take it for a name and list nothing: only a second attempt."""
@@ -114,7 +112,7 @@ def mirror_lines(job: Job, plan_file: str | None = None) -> list[str]:
     """
     planning = plan_file is not None
     words = ["mirror", "--delete", quote(f"--script={plan_file}")] if planning else ["mirror", "--verbose=1"]
-    left_out = OURS + (("erase", "delete_first") if planning else PLAN_ONLY)
+    left_out = ("erase", "delete_first") if planning else PLAN_ONLY
     for option in OPTIONS:
         if option.lftp and job.wants(option.name) and option.name not in left_out:
             value = job.options[option.name]
