@@ -30,13 +30,11 @@ from email.message import EmailMessage
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import FtpRetrieveError
 from ftpretrieve.escapes import escape
-from ftpretrieve.mirror.records import Mail
+from ftpretrieve.mirror.records import SMTPS_PORT, Mail
+from ftpretrieve.passwords import COMMAND_SECS
 
 CONNECT_SECS = 20.0
 """Time limit of a connection to one address of the server: it may have others, and one that answers does it at once."""
-
-SECRET_SECS = 30.0
-"""Time limit of a `command:` that gives the password."""
 
 GRACE_SECS = 2.0
 """What a connection gets for QUIT when the mail has been taken, and to notice that it was shut down."""
@@ -44,7 +42,8 @@ GRACE_SECS = 2.0
 REPLY_CHARS = 300
 """What is repeated of a reply: the reason stands in its first line."""
 
-TLS_PORT, PLAIN_PORT = 465, 25
+PLAIN_PORT = 25
+"""Where mail servers take mail from other mail servers, and from programs of their machine."""
 
 
 class MailFailed(FtpRetrieveError):
@@ -94,7 +93,7 @@ class _Attempt:
         self.failure: MailFailed | None = None
         self.is_taken = False
         self._mail, self._deadline = mail, deadline
-        self._port = mail.port or (TLS_PORT if mail.security == "tls" else PLAIN_PORT)
+        self._port = mail.port or (SMTPS_PORT if mail.security == "tls" else PLAIN_PORT)
         self._step = "connecting"
         self._line: socket.socket | None = None  # a descriptor of its own: TLS takes that of the socket away
         self._is_here = False  # on this machine, so that nobody is in between
@@ -112,11 +111,7 @@ class _Attempt:
                 self._quit(smtp)
         except MailFailed as error:
             self.failure = error
-        except (
-            OSError,
-            ValueError,
-            FtpRetrieveError,
-        ) as error:  # SMTPException is an OSError, UnicodeError a ValueError
+        except (OSError, ValueError, FtpRetrieveError) as error:  # an SMTPException is an OSError
             self.failure = self._explained(error)
         finally:
             if smtp is not None:
@@ -165,7 +160,7 @@ class _Attempt:
 
     @property
     def _begins_with_tls(self) -> bool:
-        return self._mail.security == "tls" or (self._mail.security == "auto" and self._port == TLS_PORT)
+        return self._mail.security == "tls" or (self._mail.security == "auto" and self._port == SMTPS_PORT)
 
     @property
     def _is_certain(self) -> bool:
@@ -202,7 +197,7 @@ class _Attempt:
         self._step = "logging in"
         if self._mail.password is None:
             raise self.failed(f"there is no password for {self._mail.user}; give one by --smtp-pass or --smtp-config")
-        user, password = self._mail.user, self._mail.password.reveal(self._deadline.at_most(SECRET_SECS))
+        user, password = self._mail.user, self._mail.password.reveal(self._deadline.at_most(COMMAND_SECS))
         token = f"\0{user}\0{password}"
         self._secrets = [form for text in (token, password) for form in (_coded(text), text)]
         offered = smtp.esmtp_features.get("auth", "").upper().split()

@@ -35,17 +35,21 @@ class Server:
     ca_file: Path | None = None  # TLS: trust what these certificates signed instead of what the system trusts
 
 
+SMTPS_PORT = 465
+"""Where mail servers expect TLS from the first byte on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """Where the report goes. Empty `recipients`: the local user. `security`: none, starttls or tls."""
+    """Where the report goes. Empty `recipients`: the local user. `security`: see `delivery`."""
 
     server: str = "localhost"
-    port: int | None = None  # None: 25, or 465 with security tls
+    port: int | None = None  # None: 25, or SMTPS_PORT with security tls
     user: str = ""
     password: Secret | None = None
     sender: str = ""
     recipients: tuple[str, ...] = ()
-    security: str = "auto"  # STARTTLS when the server offers it, always before a login
+    security: str = "auto"  # or none, starttls, tls
 
 
 @dataclass(frozen=True, slots=True)

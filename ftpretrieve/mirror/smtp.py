@@ -10,10 +10,7 @@ from ftpretrieve.config import ConfigFile, Key
 from ftpretrieve.mirror.addresses import check_address
 from ftpretrieve.mirror.arguments import address_list
 from ftpretrieve.mirror.credentials import exposed, in_file, typed
-from ftpretrieve.mirror.records import Mail
-
-SMTPS_PORT = 465
-"""Where mail servers expect TLS from the first byte on."""
+from ftpretrieve.mirror.records import SMTPS_PORT, Mail
 
 
 def optional(parse: Callable[[str], object]) -> Callable[[str], object]:

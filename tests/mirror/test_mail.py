@@ -277,7 +277,7 @@ def test_port_465_begins_with_tls(
 ) -> None:
     with TlsInbox(ssl_context=context(identity)) as inbox:
         how = to(inbox)
-        monkeypatch.setattr(delivery, "TLS_PORT", how.port)
+        monkeypatch.setattr(delivery, "SMTPS_PORT", how.port)
         assert send(how) is None
         assert send(replace(how, port=None, security="tls")) is None
         assert inbox.was_safe == [True, True]
