@@ -1,6 +1,6 @@
-"""Locks that live exactly as long as their process: the journal's lock and the pid file of the daemon.
+"""Locks that live exactly as long as their process: of a journal, a pid file, a directory that is mirrored.
 
-Both are an flock on a file, so a kill -9 or a power cut frees them and a number left in a stale file blocks nobody.
+All are an flock, so a kill -9 or a power cut frees them and a number left in a stale file blocks nobody.
 ("That pid is dead, so I break its lock" let two daemons start at once when measured; flock did not.) The file also
 says who holds it: the pid, then the start time of that process, a line each, which only serves messages and `status`.
 
@@ -42,8 +42,8 @@ class Holder(StrEnum):
 class FileLock:
     """An flock held from `acquire` to `release` or the death of the process.
 
-    The file is never deleted: flock(1) in somebody's backup script, waiting on the same file, could not notice that
-    what it got is no longer what lies at the path, and there would be two holders.
+    The file stays unless `release` is told otherwise: flock(1) in somebody's backup script, waiting on the same file,
+    could not notice that what it got is no longer what lies at the path, and there would be two holders.
     """
 
     def __init__(self, path: str) -> None:

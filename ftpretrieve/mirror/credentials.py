@@ -1,7 +1,8 @@
 """The ways in which users of mirror write a password, each made a `Secret`.
 
 On the command line it is the password itself, in the key `password` of a job it is base64, as such files have always
-had it; in files the references that other passwords know (`env:`, `file:`, `command:`) are understood too.
+had it; in files the references that other passwords know (`env:`, `file:`, `command:`) are understood too. Must not:
+put a password, or a part of one, into a message.
 """
 
 import base64

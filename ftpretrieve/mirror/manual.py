@@ -1,4 +1,7 @@
-"""The help of lftp-mirror, a manual page a mode, made of the table of options and the keys of a file."""
+"""The help of lftp-mirror, a manual page a mode, made of the table of options and the keys of a file.
+
+Must not: print, or tell of an option or key what its row does not.
+"""
 
 import textwrap
 from collections.abc import Iterable

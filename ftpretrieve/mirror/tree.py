@@ -1,7 +1,8 @@
 """The local directory: what is in it, and the removal of exactly those paths that nothing has touched since.
 
 Every step of a path is opened without following links, so that a directory which was replaced by a link leads nowhere
-else. Must not: remove anything that is not as it was seen, or decide what is to be removed.
+else. Here it is also told which files are a mirror's own (`is_ours`). Must not: remove anything that is not as it was
+seen, or decide what is to be removed.
 """
 
 import os
@@ -23,7 +24,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """The local directory as one side of a mirror; `remote.Far` is the other, with the same methods."""
+    """The local directory as one side of a mirror; `remote.Far` is the other, and has `look` and `remove` too."""
 
     local: Path
 
@@ -37,17 +38,19 @@ class Near:
         while waiting:
             directory = waiting.pop()
             try:
-                with os.scandir(self.local / directory) as found:
-                    for item in found:
-                        path = f"{directory}/{item.name}" if directory else item.name
-                        tree[path] = _entry(item.stat(follow_symlinks=False))
-                        if tree[path].kind is Kind.DIRECTORY:
-                            waiting.append(path)
+                found = self._list(directory)
             except FileNotFoundError:
                 continue  # gone since its parent was read, or never there
             except OSError as error:
                 raise StorageError(f"cannot read {self.local / directory}: {error.strerror}") from error
+            tree |= found
+            waiting += [path for path, entry in found.items() if entry.kind is Kind.DIRECTORY]
         return tree
+
+    def _list(self, directory: str) -> dict[str, Entry]:
+        with os.scandir(self.local / directory) as found:
+            prefix = f"{directory}/" if directory else ""
+            return {prefix + item.name: _entry(item.stat(follow_symlinks=False)) for item in found}
 
     def look(self, paths: Iterable[str]) -> Tree:
         """Return what is at some paths now; those that are gone are left out."""
