@@ -44,11 +44,13 @@ HOMES = {
     "lockfile": ["ftpretrieve.lock"],
     "psutil": ["ftpretrieve.system"],
     "rich": ["ftpretrieve.retrieve.progress"],
+    "ctypes": ["ftpretrieve.guard"],
     "ftplib": ["ftpretrieve.retrieve.ftp*"],
     "smtplib": ["ftpretrieve.mirror.delivery"],
     "ssl": ["ftpretrieve.retrieve.ftp*", "ftpretrieve.mirror.delivery"],
     "sqlite3": ["ftpretrieve.files", "ftpretrieve.retrieve.journal*", "ftpretrieve.retrieve.doctor*"],
     "subprocess": ["ftpretrieve.command"],
+    "tarfile": ["ftpretrieve.mirror.archive"],
 }
 
 # Values in, values out: no clock, no disk, no network, no log.
@@ -77,10 +79,13 @@ PURE = {
     "ftpretrieve.retrieve.listing",
     "ftpretrieve.retrieve.decide",
     "ftpretrieve.mirror.addresses",
+    "ftpretrieve.mirror.check",
     "ftpretrieve.mirror.copies",
     "ftpretrieve.mirror.options",
+    "ftpretrieve.mirror.plan",
     "ftpretrieve.mirror.records",
     "ftpretrieve.mirror.report",
+    "ftpretrieve.mirror.script",
     "ftpretrieve.send.transaction",
 }
 # What a pure module may hold and hand on, since nothing happens before a method of it is called: a Secret.
@@ -102,6 +107,7 @@ PURE_LIBRARY = {
     "math",
     "operator",
     "pathlib",  # as a value
+    "posixpath",  # as text
     "re",
     "string",
     "typing",
