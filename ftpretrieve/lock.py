@@ -19,7 +19,7 @@ from enum import StrEnum
 import lockfile
 
 from ftpretrieve.errors import InUse, StorageError
-from ftpretrieve.system import command_line, process_start_time
+from ftpretrieve.system import process_start_time
 
 MODE = 0o644
 """Everybody may ask who holds the lock, whatever the umask was (python-daemon sets it to 0)."""
@@ -203,7 +203,8 @@ def _describe_holder(path: str) -> str:
     named = read(path)
     if named is None or not _runs(*named):  # it has not come to writing its name yet, or is not of ours
         return "another process"
-    return f"process {named[0]} ({command_line(named[0]) or 'command hidden'})"
+    # Not by its command line: messages go to logs and mails, and a password may stand there.
+    return f"process {named[0]}; see ps -fp {named[0]}"
 
 
 def _open_plain(path: str, flags: int, *, create: bool) -> int:

@@ -63,13 +63,3 @@ def process_start_time(pid: int) -> float | None:
             return None
         if psutil.boot_time() == booted:  # else the clock was set between the two readings
             return round(started, 2)
-
-
-def command_line(pid: int) -> str | None:
-    """Return the command line of a process, or None when it is gone or hidden."""
-    import psutil
-
-    try:
-        return " ".join(psutil.Process(pid).cmdline()) or None
-    except (psutil.Error, ValueError):
-        return None

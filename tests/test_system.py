@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from ftpretrieve.system import PSList, command_line, process_start_time
+from ftpretrieve.system import PSList, process_start_time
 
 
 @contextmanager
@@ -113,13 +113,6 @@ def test_gone_impossible_and_dead_processes_have_no_start_time():
     assert [process_start_time(pid) for pid in (child.pid, -1, 2**40)] == [None, None, None]
     with zombie() as pid:
         assert process_start_time(pid) is None
-
-
-def test_command_line_of_a_process():
-    """As text for messages, None when there is none to see."""
-    with running("marker-command") as child:
-        assert command_line(child.pid).endswith("marker-command")
-    assert command_line(child.pid) is None
 
 
 def test_psutil_is_imported_only_when_asked():

@@ -366,6 +366,7 @@ def test_the_second_run_on_one_directory_says_so(mirror: Mirror, liar: Liar) -> 
         sessions = liar.commands["USER"]
         done = mirror.shell(liar, expect=75)
         assert str(process.pid) in done.said
+        assert "--no-email" not in done.said + mirror.report()  # a word of the first one; another may be its password
         assert liar.commands["USER"] == sessions
         liar.bytes_per_sec = 0
         process.communicate(timeout=LIMIT_SECS)
