@@ -56,6 +56,7 @@ MODES: Mapping[Place, Callable[[Parsed], tuple[Job, ...]]] = {
 
 def main(argv: Sequence[str] | None = None, prog: str = "lftp-mirror") -> int:
     """Run what the words say, and return the exit code."""
+    _speak_utf8()
     words = sys.argv[1:] if argv is None else list(argv)
     try:
         code = _main(words, prog)
@@ -72,6 +73,12 @@ def main(argv: Sequence[str] | None = None, prog: str = "lftp-mirror") -> int:
         # Whoever read our output has enough. What is still buffered must not raise again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+
+
+def _speak_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where the locale says otherwise: lftp writes UTF-8, whatever it says."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def _main(words: Sequence[str], prog: str) -> int:

@@ -355,6 +355,20 @@ def test_a_login_that_is_refused_after_the_plan(mirror: Mirror, liar: Liar) -> N
     assert {"gone", "b"} <= set(tree(mirror.local))
 
 
+# -- where letters are other bytes ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_locale_without_utf8_changes_no_name(mirror: Mirror, server: FtpServer, reverse: bool) -> None:
+    """Such as that of a crontab which says LC_ALL=es_ES; Python's own ways round the plainest ones are switched off."""
+    place = mirror.put if reverse else server.put
+    place("łódź año/naïve.txt", b"x")
+    plain = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    mirror.shell(server, *["-r"] * reverse, "-e", env=plain, expect=0)
+    assert tree(server.root) == tree(mirror.local) != {}
+    assert "naïve.txt" in mirror.report()
+
+
 # -- two at once ----------------------------------------------------------------------------------------------------
 
 
