@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ftpretrieve.mirror import delivery
 from tests.certificates import Authority, Identity, why_no_certificates
 from tests.mirror.liar import Liar
 from tests.mirror.running import Mirror
@@ -89,3 +90,35 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def identity(authority: Authority) -> Identity:
     """Return the certificate, with its key, that servers show."""
     return authority.issue("server")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let relative paths be those of the test."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a file that nobody else may read."""
+
+    def write(text: str, name: str = "mirror.cfg", mode: int = 0o600) -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let certificates of the tests' authority be trusted."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers on loopback pass for servers at another machine."""
+    monkeypatch.setattr(delivery, "is_loopback", lambda address: False)
