@@ -17,7 +17,7 @@ import difflib
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -203,6 +203,14 @@ class _Rejected(Exception):
     """The value of one key cannot be used; the text says why."""
 
 
+def usual_places(system: Path, environ: Mapping[str, str]) -> tuple[Path, Path]:
+    """Return where a configuration is looked for when none is named: the user's file of that name, the system's."""
+    home = Path(environ.get("XDG_CONFIG_HOME") or "")
+    if not home.is_absolute():  # the XDG specification has relative ones ignored
+        home = Path(environ.get("HOME") or os.path.expanduser("~")) / ".config"
+    return home / "ftpretrieve" / system.name, system
+
+
 def unquoted(text: str) -> str:
     """Parse any text. Quotes around it are refused: here they would be part of it."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
@@ -213,6 +221,11 @@ def unquoted(text: str) -> str:
 def path(text: str) -> Path | None:
     """Parse the path of a file or directory, None for ''."""
     return Path(unquoted(text)) if text else None
+
+
+def optional(parse: Callable[[str], object]) -> Callable[[str], object]:
+    """Make a parser that gives None for what is blank."""
+    return lambda text: parse(text) if text else None
 
 
 def boolean(text: str) -> bool:

@@ -28,7 +28,6 @@ from ftpretrieve.mirror.assemble import (
 from ftpretrieve.mirror.credentials import exposed, in_file
 from ftpretrieve.mirror.options import Place
 from ftpretrieve.mirror.records import Job, Protocol
-from ftpretrieve.mirror.smtp import optional
 
 SYSTEM_CONFIG = Path("/etc/ftpretrieve/mirror.cfg")
 
@@ -47,7 +46,7 @@ LABELS = {"site": "SITE", "remote": "REMOTE", "local": "LOCAL", "port": "port", 
 KEYS = (
     # A site may have a password in it, and options another one, so no error of the reader may show them.
     Key("", "site", str, REQUIRED, "the server: a name or address, or ftp://…, ftps://…, sftp://…", secret=True),
-    Key("", "port", optional(config.whole(1, 65_535)), "", "its port; blank: that of the protocol"),
+    Key("", "port", config.optional(config.whole(1, 65_535)), "", "its port; blank: that of the protocol"),
     Key("", "remote", str, REQUIRED, "directory at the server"),
     Key("", "local", str, REQUIRED, "directory here; its parent takes the log and the compressed copies"),
     Key("", "user", str, "", "user at the server; blank: the option -a is required"),
@@ -139,10 +138,7 @@ def find_config(given: str | None, environ: Mapping[str, str] = os.environ) -> P
     """
     if given:
         return Path(os.path.abspath(os.path.expanduser(given)))
-    home = Path(environ.get("XDG_CONFIG_HOME") or "")
-    if not home.is_absolute():  # the XDG specification has relative ones ignored
-        home = Path(environ.get("HOME") or os.path.expanduser("~")) / ".config"
-    places = [home / "ftpretrieve" / "mirror.cfg", SYSTEM_CONFIG]
+    places = config.usual_places(SYSTEM_CONFIG, environ)
     for place in places:
         if place.is_file():
             return place
@@ -174,7 +170,7 @@ def read_jobs(path: str | Path, *, only: str | None = None) -> tuple[Job, ...]:
 
 
 def _section_job(file: ConfigFile, section: str, values: dict[str, Any]) -> Job | None:
-    """Return the job of a section. `values`: without the keys about which the reader has complained."""
+    """Return the job of a section. `values`: of KEYS, without those about which the reader has complained."""
     problems: Problems = []
     parsed = parse(values.get("options", ()), Place.SECTION)
     if parsed.words:  # not shown: it may be part of a password with a blank in it

@@ -1,7 +1,7 @@
 """Where the report is mailed to, as options or the section [smtp] of a file say it. Sends nothing."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +11,6 @@ from ftpretrieve.mirror.addresses import check_address
 from ftpretrieve.mirror.arguments import address_list
 from ftpretrieve.mirror.credentials import exposed, in_file, typed
 from ftpretrieve.mirror.records import SMTPS_PORT, Mail
-
-
-def optional(parse: Callable[[str], object]) -> Callable[[str], object]:
-    """Make a parser that gives None for what is blank."""
-    return lambda text: parse(text) if text else None
 
 
 def place(text: str) -> tuple[str, int | None]:
@@ -29,12 +24,13 @@ def place(text: str) -> tuple[str, int | None]:
 
 KEYS = (
     Key("smtp", "server", place, "localhost", "mail server, as HOST or HOST:PORT"),
-    Key("smtp", "port", optional(config.whole(1, 65_535)), "", "its port; blank: 25, and 465 with security = tls"),
+    Key("smtp", "port", config.optional(config.whole(1, 65_535)), "",
+        "its port; blank: 25, and 465 with security = tls"),
     Key("smtp", "user", config.unquoted, "", "user at the mail server; blank: no login"),
     Key("smtp", "password", str, "", "password of the user: itself, base64:…, env:NAME, file:PATH or command:PROGRAM",
         secret=True),
-    Key("smtp", "from", optional(check_address), "", "sender of the mail"),
-    Key("smtp", "to", optional(address_list), "", "who gets it; blank: --to-addrs, else the local user"),
+    Key("smtp", "from", config.optional(check_address), "", "sender of the mail"),
+    Key("smtp", "to", config.optional(address_list), "", "who gets it; blank: --to-addrs, else the local user"),
     Key("smtp", "security", config.choice("auto", "none", "starttls", "tls"), "auto",
         "auto: STARTTLS where the server has it, and always before a login"),
 )  # fmt: skip

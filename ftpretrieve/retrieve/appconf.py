@@ -15,7 +15,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ftpretrieve.config import REQUIRED, ConfigFile, Key, boolean, choice, path, seconds, unquoted, whole, words
+from ftpretrieve.config import (
+    REQUIRED,
+    ConfigFile,
+    Key,
+    boolean,
+    choice,
+    path,
+    seconds,
+    unquoted,
+    usual_places,
+    whole,
+    words,
+)
 from ftpretrieve.errors import ConfigError
 from ftpretrieve.passwords import READABLE_BY_OTHERS, Secret, is_sendable
 from ftpretrieve.retrieve.keyvalues import (
@@ -307,10 +319,7 @@ def find_config(explicit: str | None, environ: Mapping[str, str] | None = None) 
     named = explicit or environ.get("FTPRETRIEVE_CONFIG")
     if named:
         return Path(os.path.abspath(os.path.expanduser(named)))
-    user_directory = Path(environ.get("XDG_CONFIG_HOME") or "")
-    if not user_directory.is_absolute():  # the XDG specification has relative ones ignored
-        user_directory = Path(environ.get("HOME") or os.path.expanduser("~")) / ".config"
-    places = [user_directory / "ftpretrieve" / "ftpretrieve.conf", SYSTEM_CONFIG]
+    places = usual_places(SYSTEM_CONFIG, environ)
     for place in places:
         if place.is_file():
             return place
