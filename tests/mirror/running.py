@@ -14,10 +14,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.servers import FtpServer
 
@@ -197,3 +201,34 @@ def tree(directory: Path) -> dict[str, bytes | str | None]:
             else:
                 found[key] = None if path.is_dir() else path.read_bytes()
     return found
+
+
+def family(mirror: Mirror) -> list[psutil.Process]:
+    """Return every process that has the home of these tests in its environment, zombies left out."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("HOME") == str(mirror.home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def await_true(question: Callable[[], object]) -> None:
+    end = time.monotonic() + LIMIT_SECS
+    while not question():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+@contextmanager
+def under_way(mirror: Mirror, *arguments: str | Path, password: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command beside the test, and end it with the test."""
+    with mirror.popen(*arguments, env={"LFTP_PASSWORD": password}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+            for left in family(mirror):
+                left.kill()
