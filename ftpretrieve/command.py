@@ -114,17 +114,7 @@ def stream(
     with ours:
         try:
             with its:
-                process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(_GUARD), str(its.fileno()), str(grace_secs), *argv],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    cwd=cwd,
-                    env=env,
-                    pass_fds=(its.fileno(),),
-                    start_new_session=True,
-                    bufsize=0,
-                )
+                process = _guarded(argv, its, grace_secs, cwd, env)
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot run {shown}: {_why(error)}") from None  # the cause may name an argument
         try:
@@ -136,6 +126,23 @@ def stream(
     if word == "error":
         raise CommandFailed(f"cannot run {shown}: {os.strerror(int(code))}")
     return Finished(int(code) if word else -signal.SIGKILL, timed_out, tuple(lines))
+
+
+def _guarded(
+    argv: Sequence[str], lifeline: socket.socket, grace_secs: float, cwd: Path | None, env: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    """Start the guard, which starts the program."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_GUARD), str(lifeline.fileno()), str(grace_secs), *argv],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env=env,
+        pass_fds=(lifeline.fileno(),),
+        start_new_session=True,
+        bufsize=0,
+    )
 
 
 def _converse(
