@@ -13,7 +13,7 @@ Must not: speak lftp's language (`script`), choose what to remove (`plan`), or b
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable, StorageError
+from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable
 from ftpretrieve.mirror.check import compare, removable, unplanned
 from ftpretrieve.mirror.lftp import Run
 from ftpretrieve.mirror.plan import Plan, Removals, decide_removals, describe, judge
@@ -31,6 +31,7 @@ class Mirror:
     near: Near
     far: Far
     planned: Callable[[int], None] = lambda _: None  # told how many files will be transferred
+    show: Callable[[str], None] = lambda _: None  # told what is done, or would be, apart from what lftp says
     output: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     transferred: int = 0
@@ -48,7 +49,8 @@ class Mirror:
 
     def _mirror(self) -> Verdict:
         job, source, target = self.job, *self._sides()
-        left_out = self._unsendable() if job.reverse and has_line_commands(job.server) else []
+        goes_by_lines = job.reverse and has_line_commands(job.server)
+        left_out = self.near.unsendable(links=not job.wants("no_symlinks")) if goes_by_lines else []
         there = {} if job.reverse else self.near.tree()  # before the plan, as `Far.plan` does it for an upload
         plan, there_far, unread = self.far.plan(job)
         there = there_far if job.reverse else there
@@ -80,26 +82,13 @@ class Mirror:
             self._remove(source, leaving)
         return Verdict.FAILED if self.reasons else Verdict.OK
 
-    def _unsendable(self) -> list[str]:
-        """Return what an upload leaves out: lftp would send what follows a line break as a command of its own.
-
-        Raises: StorageError for what it cannot be told to leave out.
-        """
-        names, links = self.near.line_breaks()
-        if links and not self.job.wants("no_symlinks"):
-            raise StorageError(
-                f"{links[0]}: the text of this link has a line break in it, which would be a second command to the "
-                "server; nothing was uploaded, remove it or give --no-symlinks"
-            )
-        return [f"{path}: left out, for the line break in its name would begin a second command" for path in names]
-
     def _sides(self) -> tuple[Near | Far, Near | Far]:
         return (self.near, self.far) if self.job.reverse else (self.far, self.near)
 
     def _forecast(self, plan: Plan, removals: Removals, source: Near | Far, refusal: str | None) -> Verdict:
         """Tell what would be done, and do nothing."""
         leaving = plan.files if self.job.wants("del_source") else ()
-        self.output += describe(plan, removals, leaving)
+        self._tell(describe(plan, removals, leaving))
         self._count(plan.files, source.look(plan.files) if self.job.wants("dry_run") else {})
         if self.job.wants("dry_run"):
             self.deleted = len(removals.all) + len(leaving)
@@ -136,10 +125,15 @@ class Mirror:
     def _remove(self, side: Near | Far, removals: Sequence[tuple[str, Entry]]) -> bool:
         """Remove, and return whether all that should go is gone."""
         removed, problems = side.remove(removals) if removals else ([], [])
-        self.output += [f"Removed `{path}'" for path in removed]
+        self._tell([f"Removed `{path}'" for path in removed])
         self.deleted += len(removed)
         self.reasons += problems
         return not problems
+
+    def _tell(self, lines: Sequence[str]) -> None:
+        self.output += lines
+        for line in lines:
+            self.show(line)
 
     def result(self, verdict: Verdict) -> Result:
         """Return what it came to so far."""

@@ -102,15 +102,13 @@ def _percent(char: str) -> str:
 class Lftp:
     """One server and the time that is left for it; each `run` is a process of its own."""
 
-    def __init__(self, server: Server, deadline: Deadline, on_line: Callable[[str], None] | None = None) -> None:
-        """`on_line` is handed what lftp prints, line by line, as it comes."""
+    def __init__(self, server: Server, deadline: Deadline) -> None:
         self._server = server
         self._deadline = deadline
-        self._on_line = on_line
         self._password: str | None = None
 
-    def run(self, lines: Sequence[str]) -> Run:
-        """Open the server and execute these lines of `script`.
+    def run(self, lines: Sequence[str], on_line: Callable[[str], None] | None = None) -> Run:
+        """Open the server and execute these lines of `script`; `on_line` gets what lftp prints as it comes.
 
         Raises: ConfigError for what lftp cannot be told; CommandFailed when it, or a `command:` that has the password,
         cannot be run.
@@ -119,14 +117,13 @@ class Lftp:
         if self._deadline.expired:
             return Run(1, (), (), timed_out=True)
         mask = Mask(password)
-        listener = self._on_line
         text = "\n".join([*preamble(self._server, SILENCE_SECS), *lines, ""])
         done = command.stream(
             ["lftp", "-f", "/dev/stdin"],
             timeout_secs=self._deadline.remaining(),
             stdin=os.fsencode(text),
             env=_environment(password),
-            on_line=None if listener is None else lambda line: listener(mask(line)),
+            on_line=None if on_line is None else lambda line: on_line(mask(line)),
         )
         # Judged before it is masked: a password may be a word of lftp's.
         told = [line for line in done.output if _ERROR.match(line)]

@@ -48,6 +48,7 @@ class Plan:
     removals: tuple[str, ...]
     source_removals: tuple[str, ...] = ()
     foreign: int = 0
+    is_idle: bool = False  # lftp would do nothing, not even set a mode
 
     @property
     def files(self) -> list[str]:
@@ -102,7 +103,8 @@ def parse_plan(text: str, local: str, remote: str, *, reverse: bool) -> Plan:
             source_removals.append(below)
         else:
             removals.append(below)
-    return Plan(made, tuple(dict.fromkeys(removals)), tuple(dict.fromkeys(source_removals)), foreign)
+    is_idle = re.fullmatch(r"(?:mkdir -p \S+)?\n?", text) is not None  # an upload always makes its target
+    return Plan(made, tuple(dict.fromkeys(removals)), tuple(dict.fromkeys(source_removals)), foreign, is_idle)
 
 
 _MAKES = {"get": Kind.FILE, "mkdir": Kind.DIRECTORY, "ln": Kind.LINK}
@@ -286,15 +288,15 @@ def judge(
 
 
 def describe(plan: Plan, removals: Removals, source_removals: Iterable[str] = ()) -> list[str]:
-    """Return the plan in lftp's words, a line a path, in the order in which it would be carried out."""
-    verbs = {Kind.FILE: "Transferring file", Kind.DIRECTORY: "Making directory", Kind.LINK: "Making symbolic link"}
-    made = [f"{verbs[kind]} `{path}'" for path, kind in plan.made.items()]
+    """Return the plan in words, a line a path, in the order in which it would be carried out."""
+    verbs = {Kind.FILE: "transfer file", Kind.DIRECTORY: "make directory", Kind.LINK: "make symbolic link"}
+    made = [f"Would {verbs[kind]} `{path}'" for path, kind in plan.made.items()]
     before, after = ([_removing(path, entry) for path, entry in some] for some in (removals.before, removals.after))
-    return [*before, *made, *after, *(f"Removing source file `{path}'" for path in source_removals)]
+    return [*before, *made, *after, *(f"Would remove source file `{path}'" for path in source_removals)]
 
 
 def _removing(path: str, entry: Entry) -> str:
-    return f"Removing old {'directory' if entry.kind is Kind.DIRECTORY else 'file'} `{path}'"
+    return f"Would remove old {'directory' if entry.kind is Kind.DIRECTORY else 'file'} `{path}'"
 
 
 def _is_replaced(path: str, plan: Plan, target: Tree) -> bool:

@@ -8,7 +8,7 @@ be removed, or remove anything that a listing made a moment before does not show
 
 import os
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,10 +24,14 @@ HERE = "."
 
 @dataclass(frozen=True, slots=True)
 class Far:
-    """The remote directory; `tree.Near` is the other side, and has `look` and `remove` too."""
+    """The remote directory; `tree.Near` is the other side, and has `look` and `remove` too.
+
+    `on_line` gets what lftp says of a mirror as it comes, but nothing of what is only asked.
+    """
 
     lftp: Lftp
     directory: str
+    on_line: Callable[[str], None] | None = None
 
     def plan(self, job: Job) -> tuple[Plan, Tree, tuple[str, ...]]:
         """Return what a mirror with every deletion would do, the target of an upload, and what could not be read.
@@ -66,17 +70,19 @@ class Far:
         """Mirror without deleting anything; return what lftp did, and the remote side of all that was planned.
 
         For a download that is what lftp itself saw a moment before: it comes from its cache and costs no listing.
-        None when the mirror failed, for then lftp goes no further.
+        None when the mirror failed, for then lftp goes no further. lftp is not even started when it has nothing to do.
         """
+        if plan.is_idle and job.local.exists():
+            return Run(0, (), (), timed_out=False), {}
         paths = [*plan.made, *plan.source_removals]
         lines = script.mirror_lines(replace(job, remote=HERE))
         if not job.wants("loop"):
-            return self._list(lines + ["cache flush"] * job.reverse, paths)
+            return self._list(lines + ["cache flush"] * job.reverse, paths, self.on_line)
         # Two rounds a process, for the second shows whether there was anything left, from its cache with --use-cache.
         rounds = [*lines, script.ROUND_LINE, *lines, "cache flush"]
-        run, listed = self._list(rounds, paths)
+        run, listed = self._list(rounds, paths, self.on_line)
         while run.code == 0 and script.ROUND in run.lines and run.lines[-1] != script.ROUND:
-            again, listed = self._list(rounds, paths)
+            again, listed = self._list(rounds, paths, self.on_line)
             before = [line for line in run.lines if line != script.ROUND]
             run = Run(again.code, (*before, *again.lines), again.errors, again.timed_out)
         return replace(run, lines=tuple(line for line in run.lines if line != script.ROUND)), listed
@@ -115,21 +121,25 @@ class Far:
         problems += [f"{path}: the server did not delete it" for path in paths if path in left]
         return [path for path in paths if path not in left], problems
 
-    def _list(self, first: Sequence[str], paths: Iterable[str]) -> tuple[Run, Tree | None]:
+    def _list(
+        self, first: Sequence[str], paths: Iterable[str], on_line: Callable[[str], None] | None = None
+    ) -> tuple[Run, Tree | None]:
         """Do something in the remote directory, then look at some paths; None when it did not come to that."""
         wanted = {path for path in paths if script.can_name(path)}
-        run, seen = self._list_once(first, wanted)
+        run, seen = self._list_once(first, wanted, on_line)
         hidden = {path for path in wanted - (seen or {}).keys() if path.startswith(".") or "/." in path}
         if seen is not None and hidden and not run.timed_out:  # vsftpd takes such files and does not list them
-            seen |= self._list_once([script.SHOW_HIDDEN], hidden)[1] or {}
+            seen |= self._list_once([script.SHOW_HIDDEN], hidden, None)[1] or {}
         return run, seen
 
-    def _list_once(self, first: Sequence[str], wanted: Collection[str]) -> tuple[Run, dict[str, Entry] | None]:
+    def _list_once(
+        self, first: Sequence[str], wanted: Collection[str], on_line: Callable[[str], None] | None
+    ) -> tuple[Run, dict[str, Entry] | None]:
         parents = sorted({f"./{path.rpartition('/')[0]}".rstrip("/") for path in wanted})
         with tempfile.TemporaryDirectory(prefix="lftp-mirror-") as scratch:
             file = Path(scratch, "listing")
             listing = [script.list_line(parents, os.fspath(file), depth=2)] if parents else []
-            run = self.lftp.run([script.enter_line(self.directory), *first, *listing])
+            run = self.lftp.run([script.enter_line(self.directory), *first, *listing], on_line)
             if parents and not file.exists():
                 return run, None  # a command before it failed
             seen = parse_listing(_read(file), HERE)

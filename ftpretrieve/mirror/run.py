@@ -93,9 +93,10 @@ class Run:
         limit = job.options.get("timeout")
         deadline = Deadline(limit if isinstance(limit, float) else float("inf"))
         with nullcontext() if self.quiet else Progress(sys.stderr) as progress:
-            lftp = Lftp(job.server, deadline, progress.line if progress else None)
-            self.mirror = mirror = Mirror(job, Near(job.local), Far(lftp, job.remote))
+            far = Far(Lftp(job.server, deadline), job.remote, progress.line if progress else None)
+            self.mirror = mirror = Mirror(job, Near(job.local), far)
             if progress:
+                mirror.show = progress.line
                 progress.step(f"Planning {job.name}")
                 mirror.planned = lambda files: progress.step(f"Mirroring {job.name}", files)
             result = mirror.run()

@@ -62,19 +62,22 @@ class Near:
                 continue  # gone, or its directory is: whoever asked reports it as missing
         return seen
 
-    def line_breaks(self) -> tuple[list[str], list[str]]:
-        """Return the paths whose names have a line break, and the links whose texts have one.
+    def unsendable(self, *, links: bool) -> list[str]:
+        """Return what an upload by lines leaves out: what follows a line break would be a command of its own.
 
-        Raises: StorageError when a directory cannot be read.
+        Raises: StorageError for a link whose text has one, when `links` are uploaded, for they cannot be left out; and
+        when a directory cannot be read.
         """
         tree = self.tree()
-        names = [path for path in tree if _BREAK.search(path.rpartition("/")[2])]
-        links = []
-        for path, entry in tree.items():
+        for path, entry in tree.items() if links else ():
             with suppress(OSError):  # no link any more
                 if entry.kind is Kind.LINK and _BREAK.search(os.readlink(self.local / path)):
-                    links.append(path)
-        return names, links
+                    raise StorageError(
+                        f"{path}: the text of this link has a line break in it, which would be a second command to the "
+                        "server; nothing was uploaded, remove it or give --no-symlinks"
+                    )
+        names = [path for path in tree if _BREAK.search(path.rpartition("/")[2])]
+        return [f"{path}: left out, for the line break in its name would begin a second command" for path in names]
 
     def remove(self, removals: Sequence[tuple[str, Entry]]) -> tuple[list[str], list[str]]:
         """Remove each path that still is what was seen, in this order; return which went, and why others stayed."""

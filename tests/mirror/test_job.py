@@ -133,7 +133,8 @@ def test_a_target_that_is_not_there_yet_is_made_and_checked(mirror: Mirror, serv
 def test_a_dry_run_makes_no_target(mirror: Mirror, server: FtpServer) -> None:
     mirror.put("a/b", b"x")
     done = mirror.shell(server, "-r", "-e", "--dry-run", remote=below(server, "new"), expect=0)
-    assert "Transferring file `a/b'" in done.report
+    assert "Would transfer file `a/b'" in done.report
+    assert done.stderr == "Would make directory `a'\nWould transfer file `a/b'\n"
     assert tree(server.root) == {}
 
 

@@ -50,7 +50,7 @@ def place_of(server: FtpServer, **more: Any) -> Server:
 
 
 def run(server: Server, *lines: str, secs: float = 9.0, on_line: Callable[[str], None] | None = None) -> Run:
-    return Lftp(server, Deadline(secs), on_line).run([*HURRIED, *lines])
+    return Lftp(server, Deadline(secs)).run([*HURRIED, *lines], on_line)
 
 
 # -- the program ------------------------------------------------------------------------------------------------------

@@ -123,6 +123,21 @@ def test_no_text_gives_a_path_that_leads_out(text: str) -> None:
             assert not {"", ".", ".."} & set(path.split("/"))
 
 
+@pytest.mark.parametrize(
+    ("text", "is_idle"),
+    [
+        ("", True),
+        ("mkdir -p ftp://joe@h/pub/up\n", True),
+        ("chmod -f 755 file:/l/x\n", False),
+        ("mkdir -p ftp://joe@h/pub/up\nmkdir ftp://joe@h/pub/up/d\n", False),
+        ("rm ftp://joe@h/pub/up/x\n", False),
+        ("who knows\n", False),
+    ],
+)
+def test_a_plan_is_idle_when_lftp_has_nothing_to_do(text: str, is_idle: bool) -> None:
+    assert parse_plan(text, "/l", "pub/up", reverse=True).is_idle == is_idle
+
+
 TREE = {
     "a": FILE,
     "d": DIRECTORY,
