@@ -147,8 +147,9 @@ class _Reader:
 
     def _addresses(self, flag: str, option: Option, attached: str | None) -> object:
         words = [attached if attached is not None else self._next(flag, option)]
-        # Behind the first one only what can be nothing else, or SITE REMOTE LOCAL would get mail.
-        while self._words and re.fullmatch(r"[^-@/][^@/]*@[^@/]+", self._words[-1]):
+        # Behind the first one only what can be nothing else, or SITE REMOTE LOCAL would get mail; a file has none.
+        more = r"[^-].*" if self._place is Place.SECTION else r"[^-@/][^@/]*@[^@/]+"
+        while self._words and re.fullmatch(more, self._words[-1]):
             words.append(self._words.pop())
         found = [self._parsed(flag, option, word) for word in words if word is not None]
         return tuple(address for some in found if isinstance(some, tuple) for address in some)

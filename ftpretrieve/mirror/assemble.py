@@ -5,6 +5,7 @@ Looks at files that are named, but creates nothing and asks no server. No secret
 """
 
 import os
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def _server(written: Written, problems: Problems) -> Server | None:
         problems.append(("port", f"is said to be {' and '.join(map(str, sorted(ports)))}; keep one of them"))
     port = min(ports, default=None)
     protocol = _protocol(site, written.parsed, port, problems)
+    if key_file is not None and protocol is Protocol.SFTP:
+        _check_key(key_file, problems)
     user, password = _login(site, written, protocol, problems)
     return Server(protocol, site.host, port, user, password, key_file, ca_file)
 
@@ -176,6 +179,13 @@ def _file(flag: str, text: object, problems: Problems) -> Path | None:
     if not path.is_file():
         problems.append(("options", f"{flag}: there is no file {path}; mend the path"))
     return path
+
+
+def _check_key(path: Path, problems: Problems) -> None:
+    """Find a key of ours that others may read: ssh passes over it, and all that is seen then is a refused login."""
+    if path.is_file() and path.stat().st_uid == os.getuid() and path.stat().st_mode & 0o077:
+        words = f"--key: others can read {path}, so ssh does not use it; run: chmod 600 {shlex.quote(str(path))}"
+        problems.append(("options", words))
 
 
 # -- the mail ---------------------------------------------------------------------------------------------------------

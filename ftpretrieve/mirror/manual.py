@@ -66,7 +66,7 @@ _EXAMPLES = {
             "{prog} shell --tls example.org / ./all -l joe - --exclude-glob '*.iso' --include-glob 'doc*'",
         ),
     ),
-    Place.CFG: (("All jobs of a file, with nothing but the reports", "{prog} cfg -q ~/mirrors.cfg"),),
+    Place.CFG: (("All jobs of a file, and nothing on the terminal unless one fails", "{prog} cfg -q ~/mirrors.cfg"),),
     Place.CRON: (("In a crontab, every night at two", "0 2 * * *  {prog} cron -q"),),
 }
 

@@ -185,8 +185,8 @@ OPTIONS: tuple[Option, ...] = (
 
     Option("no_email", ("--no-email",), "Send no mail.", _MAIL),
     Option("to_addrs", ("--to-addrs",), "Who gets the report, instead of the local user. Several addresses stand one "
-           "behind the other, or with commas between them.", _MAIL, Kind.ADDRESSES, "ADDRESS ...", default=(),
-           old_flags=("--to_addrs",)),
+           "behind the other, or with commas between them, as local users must on a command line: joe@x.org,root.",
+           _MAIL, Kind.ADDRESSES, "ADDRESS ...", default=(), old_flags=("--to_addrs",)),
     Option("smtp_config", ("--smtp-config",), "Read mail server, login and addresses from the section [smtp] of FILE. "
            "The other SMTP options are then ignored.", _MAIL, Kind.PATH, "FILE", old_flags=("--smtp_config",)),
     Option("smtp_server", ("--smtp-server",), "Mail server, as HOST or HOST:PORT (localhost).", _MAIL, Kind.TEXT,
@@ -198,8 +198,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("smtp_from", ("--smtp-from",), "Sender of the mail.", _MAIL, Kind.ADDRESS, "ADDRESS",
            old_flags=("--from_addr", "--smtp_from")),
 
-    Option("quiet", ("-q", "--quiet"), "Keep the output of lftp off the terminal; the report has it all the same.",
-           _OUTPUT, places=ANYWHERE),
+    Option("quiet", ("-q", "--quiet"), "Keep the output of lftp off the terminal; the report has it all the same. Of "
+           "jobs that end well nothing is said at all.", _OUTPUT, places=ANYWHERE),
     Option("json", ("--json",), "Write the reports to standard output as JSON, an object a line.", _OUTPUT,
            places=ANYWHERE),
     Option("config", ("-c", "--config"), "Configuration file, instead of those under FILES.", _OUTPUT, Kind.PATH,

@@ -131,6 +131,14 @@ def test_addresses_do_not_swallow_what_follows():
     assert parsed.words == ["ftp://u@z.org", "/r", "l"]
 
 
+def test_in_a_file_all_words_behind_to_addrs_are_addresses():
+    """No other words stand there, so a local user needs no comma before it, and a wrong one is named."""
+    parsed = parse(["--to_addrs", "joe@x.org", "root", "a", "-q"], Place.SECTION)
+    assert (parsed.values["to_addrs"], parsed.words, parsed.problems) == (("joe@x.org", "root", "a"), [], [])
+    (problem,) = parse(["--to_addrs", "joe@x.org", "a@@b", "-q"], Place.SECTION).problems
+    assert "value 'a@@b' is no mail address" in problem
+
+
 def test_two_dashes_end_the_options():
     """For a directory that is called like one."""
     assert shell("-e", "--", "-q", "--", "x").words == ["-q", "--", "x"]

@@ -238,6 +238,16 @@ def test_a_new_host_key_is_remembered_and_a_changed_one_refused(mirror: Mirror, 
     assert "ost key" in done.report
 
 
+def test_a_key_that_others_may_read_is_named(mirror: Mirror, sshd: Sshd) -> None:
+    """ssh itself passes over it, and what the server says then is true of every key."""
+    sshd.put("a", b"x")
+    sshd.key.chmod(0o640)
+    done = mirror.shell(sshd, "-s", "--key", str(sshd.key), expect=2)
+    assert f"others can read {sshd.key}" in done.stderr
+    sshd.key.chmod(0o600)
+    mirror.shell(sshd, "-s", "--key", str(sshd.key), expect=0)
+
+
 def test_a_wrong_password_ends_sftp(mirror: Mirror, password_sftp: PasswordSftp) -> None:
     password_sftp.put("a", b"x")
     done = mirror.shell(password_sftp, "-s", env={"LFTP_PASSWORD": "Tr0ub4dor"}, expect=1)
