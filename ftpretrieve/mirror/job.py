@@ -30,7 +30,7 @@ class Mirror:
     job: Job
     near: Near
     far: Far
-    planned: Callable[[int], None] = lambda _: None  # told how many files will be transferred
+    planned: Callable[[int], None] = lambda _: None  # told how many files and links will be transferred
     show: Callable[[str], None] = lambda _: None  # told what is done, or would be, apart from what lftp says
     output: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Mirror:
 
         if not self._remove(target, removals.before):
             return Verdict.FAILED  # what changed would now be lftp's to remove
-        self.planned(len(plan.files))
+        self.planned(sum(kind is not Kind.DIRECTORY for kind in plan.made.values()))
         concerned = [*plan.made, *plan.source_removals]
         before = source.look(concerned) if job.reverse or job.wants("del_source") else {}
         run, listed = self.far.mirror(job, plan)

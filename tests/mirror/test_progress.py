@@ -18,8 +18,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ftpretrieve.deadline import Deadline
 from ftpretrieve.mirror import progress as progress_module
+from ftpretrieve.mirror.job import Mirror as JobUnderWay
+from ftpretrieve.mirror.lftp import Lftp
 from ftpretrieve.mirror.progress import DRAW_EVERY_SECS, LINES_WAITING, Progress
+from ftpretrieve.mirror.records import Job, Protocol, Server
+from ftpretrieve.mirror.remote import Far
+from ftpretrieve.mirror.tree import Near
+from ftpretrieve.passwords import Secret
 
 
 class Screen:
@@ -217,3 +224,18 @@ def test_each_file_and_link_of_the_real_lftp_is_counted(tmp_path, screen):
         for line in said.stdout.splitlines():
             progress.line(line)
         screen.wait_for(lambda text: "Mirroring: file 3 of 3" in text)
+
+
+@pytest.mark.interop
+def test_the_total_of_a_job_has_files_and_links_too(mirror, vsftpd, monkeypatch):
+    """Or the status would come to speak of file 3 of 2."""
+    for name, value in mirror.environment().items():
+        monkeypatch.setenv(name, value)
+    vsftpd.put("sub/a", b"a")
+    (vsftpd.root / "link").symlink_to("sub")
+    server = Server(Protocol.FTP, vsftpd.host, vsftpd.port, vsftpd.user, Secret(vsftpd.password))
+    job = Job("test", server, vsftpd.home, mirror.local)
+    mirror.local.mkdir(exist_ok=True)
+    totals: list[int] = []
+    JobUnderWay(job, Near(job.local), Far(Lftp(server, Deadline(9.0)), job.remote), planned=totals.append).run()
+    assert totals == [2]
