@@ -87,8 +87,10 @@ EXIT_CODES = (
     ("4", "not permitted: a configuration file may not be read"),
     ("6", "wrong configuration, or lftp is missing"),
     ("75", "worth another try later: the servers were away, or another run is at work in LOCAL"),
+    ("129", "ended by SIGHUP: the terminal went away"),
     ("130", "interrupted"),
     ("141", "whoever read the output went away"),
+    ("143", "ended by SIGTERM"),
 )
 
 _LOG = ("LOCAL/../lftp_mirror.log", "the reports")

@@ -18,6 +18,7 @@ from ftpretrieve.mirror.arguments import parse
 from ftpretrieve.mirror.manual import EXIT_CODES, SYNOPSES, WIDTH, manual
 from ftpretrieve.mirror.options import OPTIONS, Place
 from ftpretrieve.mirror.records import Job
+from ftpretrieve.mirror.signals import ENDING, Ended
 
 MODES = list(SYNOPSES)
 HEADLINES = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT CODES", "FILES", "ENVIRONMENT", "SEE ALSO"]
@@ -271,8 +272,9 @@ def test_a_password_is_asked_on_the_terminal_and_not_shown(tmp_path):
 
 def test_the_exit_codes_of_the_help_are_those_there_are():
     """Documented once, for all modes."""
-    assert [code for code, _ in EXIT_CODES] == ["0", "1", "2", "4", "6", "75", "130", "141"]
+    assert [code for code, _ in EXIT_CODES] == ["0", "1", "2", "4", "6", "75", "129", "130", "141", "143"]
     assert (commands.EXIT_USAGE, commands.EXIT_INTERRUPTED, commands.EXIT_BROKEN_PIPE) == (2, 130, 141)
+    assert [Ended(number).exit_code for number in ENDING] == [143, 129]
 
 
 def test_every_place_parses_what_its_synopsis_shows():
