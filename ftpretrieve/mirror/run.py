@@ -31,7 +31,7 @@ POPUP_TITLE = "LFTP Mirror"
 
 
 @dataclass(slots=True)
-class Run:
+class JobRun:
     """One job from its lock to its report. `quiet`: what lftp says stays off the terminal."""
 
     job: Job

@@ -14,7 +14,7 @@ from ftpretrieve.mirror import mail, script
 from ftpretrieve.mirror.lftp import check_version
 from ftpretrieve.mirror.records import Job, Mail, Verdict
 from ftpretrieve.mirror.report import Report, as_json, as_text, summary
-from ftpretrieve.mirror.run import Run, append_to_log, log_of
+from ftpretrieve.mirror.run import JobRun, append_to_log, log_of
 
 MAIL_SECS = 60.0
 """A mail server that takes longer would hold up the next job of cron."""
@@ -31,7 +31,7 @@ def run_jobs(jobs: Sequence[Job], *, quiet: bool, as_data: bool, now: Callable[[
     done: list[tuple[Job, Report]] = []
     for job in jobs:
         is_quiet = quiet or job.wants("quiet")
-        report = Run(job, clock, is_quiet).report()
+        report = JobRun(job, clock, is_quiet).report()
         done.append((job, report))
         if as_data or job.wants("json"):
             print(json.dumps(as_json(report)), flush=True)
