@@ -117,19 +117,23 @@ class Lftp:
         if self._deadline.expired:
             return Run(1, (), (), timed_out=True)
         mask = Mask(password)
+
+        def shown(line: str) -> str:
+            return mask(line.removesuffix("\r"))  # ssh writes for a terminal
+
         text = "\n".join([*preamble(self._server, SILENCE_SECS), *lines, ""])
         done = command.stream(
             ["lftp", "-f", "/dev/stdin"],
             timeout_secs=self._deadline.remaining(),
             stdin=os.fsencode(text),
             env=_environment(password),
-            on_line=None if on_line is None else lambda line: on_line(mask(line)),
+            on_line=None if on_line is None else lambda line: on_line(shown(line)),
         )
         # Judged before it is masked: a password may be a word of lftp's.
         told = [line for line in done.output if _ERROR.match(line)]
-        errors = tuple(mask(line) for line in told if not _MODES_REFUSED.match(line))
+        errors = tuple(shown(line) for line in told if not _MODES_REFUSED.match(line))
         code = 0 if told and not errors and done.code == 1 else done.code
-        return Run(code, tuple(map(mask, done.output)), errors, done.timed_out)
+        return Run(code, tuple(map(shown, done.output)), errors, done.timed_out)
 
     def _revealed(self) -> str:
         """Return the password, asked for once; '' when there is none."""

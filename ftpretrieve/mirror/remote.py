@@ -183,4 +183,14 @@ def _over(step: str) -> str:
 
 
 def _words(run: Run) -> str:
-    return "; ".join(dict.fromkeys(run.errors)) or f"lftp ended with exit code {run.code} and said nothing"
+    errors = "; ".join(dict.fromkeys(run.errors))
+    hint = next((f"; {hint}" for words, hint in _HINTS.items() if words in errors), "")
+    return f"{errors}{hint}" if errors else f"lftp ended with exit code {run.code} and said nothing"
+
+
+_HINTS = {
+    "issuer is unknown": "if it is of an authority of your own, give --tls --ca-file FILE",
+    "ftp:ssl-force is set": "only without --tls and ftps:// may it go in the clear",
+    "Host key verification failed": "find out why the key is another one, then run ssh-keygen -R",
+}
+"""What to do about errors that name a word of lftp's or ssh's alone. Source: lftp 4.9.2 and OpenSSH 9.2, measured."""
