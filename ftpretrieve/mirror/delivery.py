@@ -207,7 +207,7 @@ class _Attempt:
             talk = [("AUTH LOGIN", 334), (_coded(user), 334), (_coded(password), 235)]
         else:
             raise self.failed(
-                f"it takes no login by PLAIN or LOGIN ({escape(' '.join(offered)) or 'nothing'} is what it offers)"
+                f"it takes no login by PLAIN or LOGIN (it offers {escape(' '.join(offered)) or 'none at all'})"
             )
         for words, expected in talk:
             code, reply = smtp.docmd(words)
@@ -266,7 +266,10 @@ class _Attempt:
 
 
 _WORDS: Sequence[tuple[type[Exception], str]] = (
-    (smtplib.SMTPAuthenticationError, "it refuses the login: {reason}; check --smtp-user and --smtp-pass"),
+    (
+        smtplib.SMTPAuthenticationError,
+        "it refuses the login: {reason}; check user and password, of the options or of the file of --smtp-config",
+    ),
     (smtplib.SMTPSenderRefused, "it refuses the sender: {reason}; name another by --smtp-from"),
     (smtplib.SMTPRecipientsRefused, "it refuses {reason}; name others by --to-addrs"),
     (smtplib.SMTPDataError, "it does not take the mail: {reason}"),

@@ -158,14 +158,14 @@ def test_a_wrong_password_is_told(way: str) -> None:
         assert inbox.mails == []
         assert told is not None
         assert told.startswith(f"mail: localhost:{to(inbox).port}: it refuses the login: 535 ")
-        assert told.endswith("; check --smtp-user and --smtp-pass")
+        assert "; check user and password, " in told
 
 
 def test_a_server_without_a_way_to_log_in_is_told() -> None:
     with MailScript({"EHLO": b"250-test\r\n250 AUTH XOAUTH2 GSSAPI\r\n"}) as server:
-        assert "PLAIN or LOGIN (XOAUTH2 GSSAPI is what it offers)" in (send(logged_in(server)) or "")
+        assert "PLAIN or LOGIN (it offers XOAUTH2 GSSAPI)" in (send(logged_in(server)) or "")
         server.answers["EHLO"] = b"250 test\r\n"
-        assert "PLAIN or LOGIN (nothing is what it offers)" in (send(logged_in(server)) or "")
+        assert "PLAIN or LOGIN (it offers none at all)" in (send(logged_in(server)) or "")
         assert server.verbs == ["EHLO", "EHLO"]
 
 
