@@ -136,7 +136,7 @@ def _script_lines(report: Report) -> list[str]:
     reached = report.result.verdict in (Verdict.OK, Verdict.REFUSED)
     return [
         f"lftp-mirror (ver. {__version__})",
-        "Keeps two directories alike, by lftp",
+        f"Job {escape(report.job)}",
         "",
         f"{'Connected' if reached else 'Connection'} to {escape(report.site)} as {escape(report.user)}",
         f"Mirror {escape(report.source)} to {escape(report.target)}",

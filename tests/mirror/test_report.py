@@ -61,7 +61,7 @@ def test_the_whole_report_looks_as_its_readers_know_it():
     expected = f"""\
         SCRIPT =========================================================================
         lftp-mirror (ver. {__version__})
-        Keeps two directories alike, by lftp
+        Job debian
 
         Connected to ftp.debian.org as anonymous
         Mirror /debian/doc to debian
