@@ -92,21 +92,19 @@ def stream(
     stdin: bytes = b"",
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
-    cwd: Path | None = None,
-    secrets: Collection[str] = (),
     grace_secs: float = GRACE_SECS,
 ) -> Finished:
-    """Run a program to its end, handing over each line of its output as it comes.
+    """Run a program to its end, handing over each line of its output as it comes. Its arguments must hold no secret.
 
     Whatever it started is gone when this returns, raises, or when our own process ends, be it by SIGKILL: see `guard`.
     After `timeout_secs` it gets SIGTERM, and `grace_secs` later SIGKILL. What `on_line` raises ends the program too.
     Raises: CommandFailed when it cannot be started.
     """
-    shown = _masked(shlex.join(argv), secrets)
+    shown = shlex.join(argv)
     lines: list[str] = []
 
     def take(line: bytes) -> None:
-        lines.append(_masked(os.fsdecode(line), secrets))
+        lines.append(os.fsdecode(line))
         if on_line is not None:
             on_line(lines[-1])
 
@@ -114,7 +112,7 @@ def stream(
     with ours:
         try:
             with its:
-                process = _guarded(argv, its, grace_secs, cwd, env)
+                process = _guarded(argv, its, grace_secs, env)
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot run {shown}: {_why(error)}") from None  # the cause may name an argument
         try:
@@ -129,7 +127,7 @@ def stream(
 
 
 def _guarded(
-    argv: Sequence[str], lifeline: socket.socket, grace_secs: float, cwd: Path | None, env: Mapping[str, str] | None
+    argv: Sequence[str], lifeline: socket.socket, grace_secs: float, env: Mapping[str, str] | None
 ) -> subprocess.Popen[bytes]:
     """Start the guard, which starts the program."""
     return subprocess.Popen(
@@ -137,7 +135,6 @@ def _guarded(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        cwd=cwd,
         env=env,
         pass_fds=(lifeline.fileno(),),
         start_new_session=True,
