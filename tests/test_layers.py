@@ -34,6 +34,7 @@ FLOOR = {
     "months",
     "passwords",
     "settings",
+    "signals",
     "system",
     "units",
 }

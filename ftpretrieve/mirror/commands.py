@@ -8,16 +8,15 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from ftpretrieve import __version__
+from ftpretrieve import __version__, signals
 from ftpretrieve.errors import FtpRetrieveError, exit_code
 from ftpretrieve.escapes import escape
-from ftpretrieve.mirror import signals
 from ftpretrieve.mirror.arguments import Parsed, parse
 from ftpretrieve.mirror.manual import SYNOPSES, manual, overview, usage
 from ftpretrieve.mirror.options import Place
 from ftpretrieve.mirror.records import Job
 from ftpretrieve.mirror.settings import CRON_SECTION, WrongArguments, find_config, read_jobs, shell_job
-from ftpretrieve.mirror.signals import Ended
+from ftpretrieve.signals import Ended
 
 EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
 

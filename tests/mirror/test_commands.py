@@ -18,7 +18,7 @@ from ftpretrieve.mirror.arguments import parse
 from ftpretrieve.mirror.manual import EXIT_CODES, SYNOPSES, WIDTH, manual
 from ftpretrieve.mirror.options import OPTIONS, Place
 from ftpretrieve.mirror.records import Job
-from ftpretrieve.mirror.signals import ENDING, Ended
+from ftpretrieve.signals import ENDING, Ended
 
 MODES = list(SYNOPSES)
 HEADLINES = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "EXIT CODES", "FILES", "ENVIRONMENT", "SEE ALSO"]

@@ -1,6 +1,6 @@
-"""SIGTERM and SIGHUP as an exception, so that a job which is ended from outside still writes its report.
+"""SIGTERM and SIGHUP as an exception, so that work which is ended from outside still puts its things in order.
 
-Must not: end anything itself. Whoever runs lftp ends it when an exception passes.
+Must not: end anything itself. `command` ends the program that it runs when an exception passes.
 """
 
 import signal
@@ -39,5 +39,5 @@ def raised() -> Iterator[None]:
 
 def _end(number: int, _: FrameType | None) -> None:
     for other in ENDING:
-        signal.signal(other, signal.SIG_IGN)  # the report is under way
+        signal.signal(other, signal.SIG_IGN)  # things are being put in order
     raise Ended(number)
