@@ -5,18 +5,15 @@ runs, so that `status` does not wait for an FTP client to load. Must not: do any
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ftpretrieve import AppConf, __version__, go
-from ftpretrieve.errors import FtpRetrieveError, exit_code
+from ftpretrieve import AppConf, __version__, exits, go
+from ftpretrieve.exits import EXIT_USAGE
 from ftpretrieve.retrieve.appconf import find_config
 from ftpretrieve.units import parse_duration
-
-EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
 
 EXIT_CODES = """exit codes:
   0 done, or already so    1 failed    2 wrong arguments    4 not permitted    6 not configured, or wrongly
@@ -304,17 +301,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return mirror(words[1:], prog=f"ftpretrieve {MIRROR}")
     arguments = _parse(words)
-    try:
-        code: int = arguments.command.run(arguments)
-        sys.stdout.flush()
-        return code
-    except FtpRetrieveError as error:
-        for line in str(error).splitlines():
-            print(f"ftpretrieve: {line}", file=sys.stderr)
-        return exit_code(error)
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough. What is still buffered must not raise again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
+    return exits.run("ftpretrieve", lambda: arguments.command.run(arguments))

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from ftpretrieve import __version__
-from ftpretrieve.cli import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE, make_parser
+from ftpretrieve.cli import make_parser
 from ftpretrieve.errors import EXIT_CODES, NO_PERMISSION
+from ftpretrieve.exits import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
 from ftpretrieve.logs import RECORDS
 from ftpretrieve.mirror import settings as mirror_settings
 from ftpretrieve.mirror import smtp as mirror_smtp

@@ -27,6 +27,7 @@ FLOOR = {
     "deadline",
     "errors",
     "escapes",
+    "exits",
     "files",
     "guard",
     "lock",

@@ -30,13 +30,17 @@ def test_each_is_raised_with_the_code_that_a_shell_reports(number, code):
 def test_a_second_one_does_not_disturb_what_the_first_began():
     """Things are put in order on the way out, and a service manager that repeats itself must not stop that."""
     order = []
-    with pytest.raises(Ended), signals.raised():
+
+    def work():
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             for number in ENDING:
                 os.kill(os.getpid(), number)
             order.append("kept")
+
+    with pytest.raises(Ended), signals.raised():
+        work()
     assert order == ["kept"]
 
 

@@ -4,21 +4,16 @@ Installed as `lftp-mirror`, and reached as `ftpretrieve mirror`. Must not: do an
 """
 
 import difflib
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
-from ftpretrieve import __version__, signals
-from ftpretrieve.errors import FtpRetrieveError, exit_code
-from ftpretrieve.escapes import escape
+from ftpretrieve import __version__, exits, signals
+from ftpretrieve.exits import EXIT_USAGE, say, speak_utf8
 from ftpretrieve.mirror.arguments import Parsed, parse
 from ftpretrieve.mirror.manual import SYNOPSES, manual, overview, usage
 from ftpretrieve.mirror.options import Place
 from ftpretrieve.mirror.records import Job
 from ftpretrieve.mirror.settings import CRON_SECTION, WrongArguments, find_config, read_jobs, shell_job
-from ftpretrieve.signals import Ended
-
-EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
 
 
 def _shell(parsed: Parsed) -> tuple[Job, ...]:
@@ -55,29 +50,9 @@ MODES: Mapping[Place, Callable[[Parsed], tuple[Job, ...]]] = {
 
 def main(argv: Sequence[str] | None = None, prog: str = "lftp-mirror") -> int:
     """Run what the words say, and return the exit code."""
-    _speak_utf8()
+    speak_utf8()
     words = sys.argv[1:] if argv is None else list(argv)
-    try:
-        code = _main(words, prog)
-        sys.stdout.flush()
-        return code
-    except FtpRetrieveError as error:
-        _say(prog, str(error))
-        return exit_code(error)
-    except Ended as ended:
-        return ended.exit_code
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough. What is still buffered must not raise again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_BROKEN_PIPE
-
-
-def _speak_utf8() -> None:
-    """Begin again in Python's UTF-8 mode where the locale says otherwise: lftp writes UTF-8, whatever it says."""
-    if sys.getfilesystemencoding() != "utf-8":
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+    return exits.run(prog, lambda: _main(words, prog))
 
 
 def _main(words: Sequence[str], prog: str) -> int:
@@ -100,7 +75,7 @@ def _main(words: Sequence[str], prog: str) -> int:
         jobs = MODES[place](parsed)
     except WrongArguments as error:
         print(usage(prog, place), end="", file=sys.stderr)
-        _say(prog, f"{error}\nsee {prog} {place} --help")
+        say(prog, f"{error}\nsee {prog} {place} --help")
         return EXIT_USAGE
     return _run(jobs, parsed, prog)
 
@@ -110,7 +85,7 @@ def _run(jobs: Sequence[Job], parsed: Parsed, prog: str) -> int:
 
     for job in jobs:
         for note in job.notes:
-            _say(prog, f"[{job.name}] {note}")
+            say(prog, f"[{job.name}] {note}")
     with signals.raised():
         return run_jobs(jobs, quiet=bool(parsed.values["quiet"]), as_data=bool(parsed.values["json"]))
 
@@ -124,11 +99,6 @@ def _no_mode(first: str, prog: str) -> int:
     print(usage(prog), end="", file=sys.stderr)
     close = difflib.get_close_matches(first, list(SYNOPSES), 1)
     hint = f"did you mean {close[0]}?" if close else f"it is one of {', '.join(SYNOPSES)}"
-    _say(prog, f"{first!r} is no mode; {hint}" if first else f"the mode is missing; {hint}")
-    _say(prog, f"see {prog} --help")
+    say(prog, f"{first!r} is no mode; {hint}" if first else f"the mode is missing; {hint}")
+    say(prog, f"see {prog} --help")
     return EXIT_USAGE
-
-
-def _say(prog: str, text: str) -> None:
-    for line in text.splitlines():
-        print(f"{prog}: {escape(line)}", file=sys.stderr)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ftpretrieve import __version__, cli
+from ftpretrieve.exits import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
 from ftpretrieve.mirror import commands, runner
 from ftpretrieve.mirror.arguments import parse
 from ftpretrieve.mirror.manual import EXIT_CODES, SYNOPSES, WIDTH, manual
@@ -273,7 +274,7 @@ def test_a_password_is_asked_on_the_terminal_and_not_shown(tmp_path):
 def test_the_exit_codes_of_the_help_are_those_there_are():
     """Documented once, for all modes."""
     assert [code for code, _ in EXIT_CODES] == ["0", "1", "2", "4", "6", "75", "129", "130", "141", "143"]
-    assert (commands.EXIT_USAGE, commands.EXIT_INTERRUPTED, commands.EXIT_BROKEN_PIPE) == (2, 130, 141)
+    assert (EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE) == (2, 130, 141)
     assert [Ended(number).exit_code for number in ENDING] == [143, 129]
 
 

@@ -1,0 +1,92 @@
+"""How a command ends: each way out has its code, and its words are for people."""
+
+import os
+import subprocess
+import sys
+from signal import SIGTERM
+
+import pytest
+
+from ftpretrieve import exits
+from ftpretrieve.errors import ConfigError, FtpRetrieveError, InUse
+from ftpretrieve.signals import Ended
+from tests.installation import environment
+
+
+def failing(error):
+    """Return something to run that raises an error."""
+
+    def body():
+        raise error
+
+    return body
+
+
+def test_what_comes_back_is_the_code(capsys):
+    """And nothing is added to what the command said."""
+    assert exits.run("prog", lambda: 75) == 75
+    assert capsys.readouterr() == ("", "")
+
+
+def test_each_line_of_an_error_has_the_name_of_the_command(capsys):
+    """A mail of cron may hold those of several."""
+    assert exits.run("prog", failing(ConfigError(["one", "two"]))) == 6
+    assert capsys.readouterr() == ("", "prog: one\nprog: two\n")
+
+
+def test_a_name_in_an_error_cannot_steer_the_terminal(capsys):
+    """Others choose the names of files."""
+    exits.run("prog", failing(FtpRetrieveError("a\x1b[2Jb")))
+    assert capsys.readouterr().err == "prog: a\\u001b[2Jb\n"
+
+
+def test_a_command_may_have_codes_of_its_own(capsys):
+    """Those who call it may know one for every failure."""
+    assert exits.run("prog", failing(InUse("x")), code_of=lambda error: 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (Ended(SIGTERM), 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_who_ended_it_needs_no_words(capsys, error, code):
+    """The code is the one that a shell reports of the signal."""
+    assert exits.run("prog", failing(error)) == code
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_is_no_error_of_ours_is_a_defect():
+    """It keeps its traceback."""
+    with pytest.raises(ValueError, match="^defect$"):
+        exits.run("prog", failing(ValueError("defect")))
+
+
+def test_a_reader_that_has_enough_is_no_failure_to_talk_about():
+    """What is still in the buffer is not tried again when Python ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "import sys; from ftpretrieve import exits; sys.exit(exits.run('prog', lambda: print('x') or 0))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        timeout=8,
+        check=False,
+        env=environment(),
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_locale_without_utf8_changes_no_name():
+    """Python's own ways round the plainest ones are switched off; words and a name that is no UTF-8 come through."""
+    code = """if True:
+        import os, sys
+        from ftpretrieve import exits
+        exits.speak_utf8()
+        sys.stdout.buffer.write(os.fsencode(sys.argv[1]))
+        sys.exit(exits.run("prog", lambda: print(sys.argv[1] == os.fsdecode(b"\\xc5\\x82\\xff")) or 0))
+    """
+    plain = environment({"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    argv = [sys.executable, "-c", code, b"\xc5\x82\xff"]
+    done = subprocess.run(argv, capture_output=True, timeout=8, check=True, env=plain)
+    assert done.stdout == b"\xc5\x82\xffTrue\n"
