@@ -1,0 +1,106 @@
+"""One transaction on one page.
+
+Theory of operation. A transaction begins when its intent is on disk, and is complete when its `ID.xml` lies at the
+server, which the data centre takes as the sign to begin. What was cut off in between is done again under the same id,
+and rsync sends only what is missing. So the steps have one order: the intent, the files, the proof that the server has
+them as they were when the intent was made, the XML, the logbook, and the intent is closed. Whoever resumes asks the
+server for the XML first, since a program that was killed right after it was sent could not note that; if it is there,
+nothing is pushed any more, and what has become of the directory does not matter.
+
+Must not: speak to rsync (`rsync`), write a file (`intents`, `logbook`), or guess: what is not proven is not complete.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from ftpretrieve.send.records import Intent, LogEntry, Snapshot, State, format_date
+from ftpretrieve.send.snapshot import take
+from ftpretrieve.send.survey import NotSent, Request, Survey
+from ftpretrieve.send.transaction import new, to_xml
+
+SHOWN = 5
+"""So many names of what is missing stand in an error; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Sends a directory, after `survey` has found out what there is to do."""
+
+    survey: Survey
+
+    def send(self, request: Request) -> str:
+        """Bring the transaction of a directory to its end, and return its id.
+
+        Raises: NotSent when the user has to decide; InUse; what `rsync` raises. The intent stays, to be resumed.
+        """
+        with self.survey.intents.working(request.directory):
+            last = self.survey.last(request)
+            if last is not None and last.state is State.SENDING:
+                if not request.restart:
+                    return self._resume(last, request)
+            elif last is not None and not request.restart and last.digest == take(request.directory).digest:
+                self._tell(last, logging.WARNING, "UNCHANGED", "was sent as {id} and has not changed, so nothing is "
+                           "sent; --restart sends it again under a new id")  # fmt: skip
+                return last.id
+            return self._begin(request, given_up=last)
+
+    def _begin(self, request: Request, given_up: Intent | None) -> str:
+        """Send what is there now under a new id."""
+        snapshot = take(request.directory)
+        intent = self.survey.candidate(request, snapshot)
+        self.survey.check_limits(intent, request)
+        planned = self.survey.planned(intent, snapshot)
+        if given_up is not None and given_up.state is State.SENDING:
+            self._give_up(given_up)
+        self.survey.intents.write(intent)
+        self._tell(intent, logging.INFO, "SENDING", "is sent as {id}")
+        self._transfer(intent, snapshot, planned)
+        return self._book(intent)
+
+    def _resume(self, intent: Intent, request: Request) -> str:
+        """Go on with what was cut off."""
+        begun = format_date(intent.started)
+        self._tell(intent, logging.WARNING, "RESUMING", f"goes on as {{id}}, which was begun {begun} and cut off")
+        if not self.survey.centre.is_complete(intent.id):
+            snapshot = self.survey.unchanged(intent)
+            self.survey.check_limits(intent, request)
+            self._transfer(intent, snapshot, self.survey.planned(intent, snapshot))
+        return self._book(intent)
+
+    def _transfer(self, intent: Intent, snapshot: Snapshot, planned: list[str]) -> None:
+        """Send the files, prove that the server has them, and complete the transaction there."""
+        centre = self.survey.centre
+        centre.make_place(intent)
+        centre.push(intent, snapshot)
+        self.survey.unchanged(intent)  # a file that was written to meanwhile may have arrived as a mixture
+        if missing := centre.missing(intent, snapshot):
+            more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+            raise NotSent(
+                f"{intent.id}: rsync ended well, and yet the server has not, as they are here: "
+                f"{', '.join(missing[:SHOWN])}{more}; run it again, and if that does not help ask the data centre"
+            )
+        names = [intent.remote_path(path) for path in planned]
+        centre.push_xml(intent.id, to_xml(new(intent, names, self.survey.now())))
+
+    def _book(self, intent: Intent) -> str:
+        """Enter the complete transaction into the logbook, close the intent, and return the id."""
+        date = format_date(self.survey.now())
+        self.survey.logbook.append(
+            LogEntry(date, intent.node, intent.directory, intent.id, intent.size_gb, intent.data_type)
+        )
+        self.survey.intents.move(intent, State.SENT)
+        self._tell(intent, logging.INFO, "SENT", "is sent as {id}, complete")
+        return intent.id
+
+    def _give_up(self, intent: Intent) -> None:
+        """Leave a transaction unfinished for good, unless it only was not known to be complete."""
+        if self.survey.centre.is_complete(intent.id):
+            self._book(intent)
+            return
+        self.survey.intents.move(intent, State.ABANDONED)
+        self._tell(intent, logging.WARNING, "ABANDONED", "is given up as {id}; the data centre may have parts of it")
+
+    def _tell(self, intent: Intent, level: int, word: str, text: str) -> None:
+        figures = {"files": intent.files, "bytes": intent.total_bytes, "gb": f"{intent.size_gb:.3f}"}
+        self.survey.tell(level, word, f"{intent.directory} {text.format(id=intent.id)}",
+                         id=intent.id, directory=intent.directory, **figures)  # fmt: skip

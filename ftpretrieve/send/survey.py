@@ -1,0 +1,164 @@
+"""What can be found out before the first byte goes: which transaction it is, what stands against it, what would be sent.
+
+Must not: change anything, here or at the server; so all that a test (`-t`) does is here.
+"""
+
+import logging
+import secrets
+import string
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from ftpretrieve.errors import FtpRetrieveError
+from ftpretrieve.send import limits
+from ftpretrieve.send.intents import Intents
+from ftpretrieve.send.logbook import Logbook
+from ftpretrieve.send.records import Intent, Settings, Snapshot, State
+from ftpretrieve.send.rsync import DataCentre
+from ftpretrieve.send.snapshot import differences, take
+from ftpretrieve.send.transaction import needs_escape
+
+ID_ATTEMPTS = 20
+"""An id out of 4.5 thousand millions is taken by accident once; a server that takes all of them is broken."""
+
+
+class NotSent(FtpRetrieveError):
+    """A transaction cannot go on as things are; the message says why, and what to do."""
+
+
+class Tell(Protocol):
+    """Takes what happens: a record for the log, and the same in words for people."""
+
+    def __call__(self, level: int, word: str, text: str, /, **fields: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for. `directory`: as `Intent.directory`."""
+
+    directory: str
+    data_type: str
+    resume: bool = False  # only if one is unfinished
+    restart: bool = False  # under a new id, whatever was
+    ignore_limits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What would be sent. `week_gb`: sent in the last seven days. `resumes`: the id that would go on."""
+
+    files: int
+    total_bytes: int
+    size_gb: float
+    week_gb: float
+    resumes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Looks at directory, memory and server. `measure`: the size of a directory in GB; `now`: epoch seconds."""
+
+    settings: Settings
+    logbook: Logbook
+    intents: Intents
+    centre: DataCentre
+    measure: Callable[[str], float]
+    tell: Tell
+    now: Callable[[], float]
+
+    def last(self, request: Request) -> Intent | None:
+        """Return the unfinished transaction of the directory, or else its last one if that was the same request.
+
+        Raises: NotSent when the unfinished one was for something else, or when there is none and there has to be.
+        """
+        last = self.intents.latest(request.directory)
+        asked = (self.settings.node, request.data_type)
+        if last is not None and last.state is State.SENDING:
+            if asked != (last.node, last.data_type) and not request.restart:
+                raise NotSent(
+                    f"{last.id} of {last.directory} is unfinished, and was begun for {last.node} as {last.data_type}, "
+                    f"not for {asked[0]} as {asked[1]}; finish it as it was begun, or give it up with --restart"
+                )
+            return last
+        if request.resume:
+            raise NotSent(f"no transaction of {request.directory} is unfinished, so there is nothing to resume")
+        if last is None or (last.directory, last.node, last.data_type) != (request.directory, *asked):
+            return None
+        return last
+
+    def candidate(self, request: Request, snapshot: Snapshot) -> Intent:
+        """Return what a new transaction would be; its id is free here and at the server.
+
+        Raises: NotSent when there is nothing to send.
+        """
+        if not snapshot.files:
+            raise NotSent(f"{request.directory} has no file that could be sent")
+        return Intent(
+            id=self._free_id(self.intents.ids() | {entry.transaction_id for entry in self.logbook.read()}),
+            node=self.settings.node,
+            directory=request.directory,
+            data_type=request.data_type,
+            started=self.now(),
+            size_gb=self.measure(request.directory),
+            digest=snapshot.digest,
+            files=len(snapshot.files),
+            total_bytes=snapshot.total_bytes,
+            snapshot=snapshot,
+        )
+
+    def _free_id(self, taken: Collection[str]) -> str:
+        for _ in range(ID_ATTEMPTS):
+            letters = "".join(secrets.choice(string.ascii_uppercase) for _ in range(4))
+            candidate = letters + "".join(secrets.choice(string.digits) for _ in range(4))
+            if candidate not in taken and not self.centre.is_taken(candidate):
+                return candidate
+        raise NotSent(f"the server says of {ID_ATTEMPTS} new ids that each is taken; ask the data centre")
+
+    def check_limits(self, intent: Intent, request: Request) -> None:
+        """Raise NotSent with all limits that the transaction would exceed, unless they are to be ignored."""
+        problems = limits.exceeded(self.settings, week_gb=self.week_gb(), size_gb=intent.size_gb, files=intent.files)
+        if problems and not request.ignore_limits:
+            raise NotSent("\n".join(problems))
+
+    def week_gb(self) -> float:
+        """Return what the logbook has of the last seven days."""
+        return self.logbook.gb_since(self.now() - limits.WEEK_SECS)
+
+    def unchanged(self, intent: Intent) -> Snapshot:
+        """Return the snapshot of an unfinished transaction. Raises: NotSent if the directory is not like it."""
+        if intent.snapshot is None:
+            raise NotSent(f"{intent.id}: its file in {self.settings.transactions} has no snapshot; use --restart")
+        if found := differences(intent.snapshot, take(intent.directory)):
+            why = (
+                f"{intent.directory} is not what it was when transaction {intent.id} was begun; make it so again, or "
+                "send what is there now under a new id with --restart:"
+            )
+            raise NotSent("\n".join([why, *found]))
+        return intent.snapshot
+
+    def planned(self, intent: Intent, snapshot: Snapshot) -> list[str]:
+        """Return the files that rsync would send, in order, and tell which not, and why."""
+        planned = self.centre.plan(intent, snapshot)
+        going = [file.path for file in snapshot.files if file.path in planned]
+        excluded = [(file.path, "by 'rsync extra args'") for file in snapshot.files if file.path not in planned]
+        for path, reason in [*snapshot.left_out, *excluded]:
+            self.tell(logging.WARNING, "LEFTOUT", f"not sent: {path}: {reason}", path=path, reason=reason)
+        for path in filter(needs_escape, going):
+            self.tell(logging.WARNING, "ESCAPED", f"XML cannot hold this name, so it stands there escaped: {path}",
+                      path=path)  # fmt: skip
+        return going
+
+    def test(self, request: Request) -> Forecast:
+        """Return what would be sent. Raises: NotSent, and whatever would stand in the way."""
+        last = None if request.restart else self.last(request)
+        if last is not None and last.state is State.SENDING:
+            intent, resumes = last, last.id
+            snapshot = self.unchanged(last)
+        else:
+            snapshot, resumes = take(request.directory), None
+            intent = self.candidate(request, snapshot)
+        self.check_limits(intent, request)
+        planned = set(self.planned(intent, snapshot))
+        sizes = [file.size for file in snapshot.files if file.path in planned]
+        return Forecast(len(sizes), sum(sizes), intent.size_gb, self.week_gb(), resumes)
