@@ -84,12 +84,12 @@ def describe(settings: Settings, request: Request, forecast: Forecast) -> str:
     together = forecast.week_gb + forecast.size_gb
     share = f"{100 * together / settings.weekly_gb:.1f} %" if settings.weekly_gb else "more than all"
     going_on = f", going on with {forecast.resumes}" if forecast.resumes else ""
+    week = f"{forecast.week_gb:.3f} GB sent in the last 7 days + {forecast.size_gb:.3f} GB"
     lines = (
         f"would send {request.directory} as {request.data_type} for {settings.node} to {settings.server}{going_on}",
         f"files: {forecast.files}",
         f"bytes: {forecast.total_bytes} ({format_bytes(forecast.total_bytes)})",
-        f"weekly limit: {forecast.week_gb:.3f} GB sent in the last 7 days + {forecast.size_gb:.3f} GB = "
-        f"{together:.3f} GB of {settings.weekly_gb:g} GB ({share})",
+        f"weekly limit: {week} = {together:.3f} GB of {settings.weekly_gb:g} GB ({share})",
     )
     return "\n".join(lines)
 

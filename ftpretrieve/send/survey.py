@@ -1,4 +1,4 @@
-"""What can be found out before the first byte goes: which transaction it is, what stands against it, what would be sent.
+"""What is found out before the first byte goes: which transaction it is, what stands against it, what would be sent.
 
 Must not: change anything, here or at the server; so all that a test (`-t`) does is here.
 """
@@ -30,7 +30,8 @@ class NotSent(FtpRetrieveError):
 class Tell(Protocol):
     """Takes what happens: a record for the log, and the same in words for people."""
 
-    def __call__(self, level: int, word: str, text: str, /, **fields: object) -> None: ...
+    def __call__(self, level: int, word: str, text: str, /, **fields: object) -> None:
+        """Take one; `fields` as in `logs.record`."""
 
 
 @dataclass(frozen=True, slots=True)
