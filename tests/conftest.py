@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from tests.pyftp import PyFtpServer
+from tests.screen import Screen
 from tests.servers import FtpServer, proftpd, pureftpd, vsftpd, why_missing
 
 SLOW_LIMIT_SECS = 900
@@ -83,3 +84,12 @@ def any_server(request: pytest.FixtureRequest, make_server: Callable[..., FtpSer
 def pyftp(make_server: Callable[..., PyFtpServer]) -> PyFtpServer:
     """Return the in-process server, whose commands can be counted and replaced."""
     return make_server("pyftpdlib")
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    """Return a terminal that can clear a line."""
+    monkeypatch.setenv("TERM", "xterm")
+    made = Screen()
+    yield made
+    made.close()

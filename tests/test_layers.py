@@ -34,6 +34,7 @@ FLOOR = {
     "logs",
     "months",
     "passwords",
+    "progress",
     "settings",
     "signals",
     "system",

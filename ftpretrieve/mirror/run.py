@@ -20,12 +20,13 @@ from ftpretrieve.mirror import popups
 from ftpretrieve.mirror.backup import backup
 from ftpretrieve.mirror.job import Mirror
 from ftpretrieve.mirror.lftp import Lftp
-from ftpretrieve.mirror.progress import Progress
+from ftpretrieve.mirror.progress import Steps
 from ftpretrieve.mirror.records import Job, Result, Verdict
 from ftpretrieve.mirror.remote import Far
 from ftpretrieve.mirror.report import Report, as_text, summary
 from ftpretrieve.mirror.tree import LOG_NAME, Near, lock_name
 from ftpretrieve.mirror.usage import space_used
+from ftpretrieve.progress import Progress
 
 POPUP_TITLE = "LFTP Mirror"
 
@@ -92,13 +93,14 @@ class JobRun:
         job = self.job
         limit = job.options.get("timeout")
         deadline = Deadline(limit if isinstance(limit, float) else float("inf"))
-        with nullcontext() if self.quiet else Progress(sys.stderr) as progress:
-            far = Far(Lftp(job.server, deadline), job.remote, progress.line if progress else None)
+        with nullcontext() if self.quiet else Progress(sys.stderr) as shown:
+            steps = Steps(shown) if shown else None
+            far = Far(Lftp(job.server, deadline), job.remote, steps.line if steps else None)
             self.mirror = mirror = Mirror(job, Near(job.local), far)
-            if progress:
-                mirror.show = progress.line
-                progress.step(f"Planning {job.name}")
-                mirror.planned = lambda files: progress.step(f"Mirroring {job.name}", files)
+            if steps:
+                mirror.show = steps.line
+                steps.step(f"Planning {job.name}")
+                mirror.planned = lambda files: steps.step(f"Mirroring {job.name}", files)
             result = mirror.run()
         return replace(report, result=result, output=tuple(mirror.output))
 
