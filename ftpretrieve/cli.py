@@ -230,7 +230,24 @@ COMMANDS = (
 )  # fmt: skip
 """Every command there is, but for those of the other systems, which have command lines of their own."""
 
-MIRROR = "mirror"
+
+def _mirror(words: Sequence[str], prog: str) -> int:
+    from ftpretrieve.mirror.commands import main
+
+    return main(words, prog)
+
+
+def _send(words: Sequence[str], prog: str) -> int:
+    from ftpretrieve.send.commands import main
+
+    return main(words, prog)
+
+
+SYSTEMS = {
+    "mirror": ("keep two directories alike through lftp; see mirror --help", _mirror),
+    "send": ("push a directory to a data centre as one transaction, through rsync; see send --help", _send),
+}
+"""The other systems: what each does, and its own command line."""
 
 
 # -- the parser -----------------------------------------------------------------------------------------------------
@@ -274,7 +291,8 @@ def make_parser() -> argparse.ArgumentParser:
             add(below)
         _add_global(below, default=False)
         below.set_defaults(command=command, parser=below)
-    commands.add_parser(MIRROR, add_help=False, help="keep two directories alike through lftp; see mirror --help")
+    for name, (does, _) in SYSTEMS.items():
+        commands.add_parser(name, add_help=False, help=does)
     return parser
 
 
@@ -296,9 +314,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
-    if words[:1] == [MIRROR]:
-        from ftpretrieve.mirror.commands import main as mirror
-
-        return mirror(words[1:], prog=f"ftpretrieve {MIRROR}")
+    if words and words[0] in SYSTEMS:
+        _, system = SYSTEMS[words[0]]
+        return system(words[1:], f"ftpretrieve {words[0]}")
     arguments = _parse(words)
     return exits.run("ftpretrieve", lambda: arguments.command.run(arguments))

@@ -107,6 +107,12 @@ def test_the_command_is_installed_under_its_name():
     assert done.stdout == f"ftpretrieve {__version__}\n"
 
 
+@pytest.mark.parametrize("name", cli.SYSTEMS)
+def test_the_help_names_the_other_systems(site, name):
+    """Each has a help of its own, which is where to go on."""
+    assert re.search(rf"^ +{name} .*see {name}\s+--help", site.run("--help", expect=0).stdout, re.M | re.S)
+
+
 # -- what it answers with ---------------------------------------------------------------------------------------------
 
 
