@@ -329,7 +329,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_no_page_names_this_machine() -> None:
     """Paths of whoever wrote it mean nothing to whoever reads it."""
     tracked = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout
-    pages = [CHECKOUT / name for name in tracked.splitlines() if name.endswith((".md", ".sample", ".service"))]
+    pages = [CHECKOUT / name for name in tracked.splitlines() if name.endswith((".md", ".sample", ".dist", ".service"))]
     for page in {*PAGES, *pages}:
         if page.exists():
             assert str(CHECKOUT) not in page.read_text(), page.name

@@ -1,0 +1,543 @@
+"""The configuration of send: every key, the template, where the file is found, and how DIR is understood."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftpretrieve.config import Key
+from ftpretrieve.errors import ConfigError
+from ftpretrieve.send import settings
+from ftpretrieve.send.records import Settings
+from ftpretrieve.send.settings import KEYS, NODES, absolute_directory, default_logbook, find_config, read_settings
+
+TEMPLATE = Path(__file__).parents[2] / "config" / "ResifDataTransfer.conf.dist"
+SECRET = "hunter2-x"
+MINIMUM = {("my resif node", "my node name"): "TEST", ("my resif node", "my node password"): SECRET}
+ATTRIBUTES = {
+    "my node name": "node",
+    "my node password": "password",
+    "data types": "data_types",
+    "working directory": "working_directory",
+    "disk usage command full path": "du",
+    "disk usage command arguments": "du_arguments",
+    "rsync command full path": "rsync",
+    "rsync server": "server",
+    "rsync port": "port",
+    "rsync compress": "compress",
+    "rsync timeout": "timeout_secs",
+    "rsync extra args": "extra_arguments",
+    "rsync retries": "retries",
+    "log file": "log_file",
+    "log level": "log_level",
+    "logbook": "logbook",
+    "bandwidth max": "bandwidth_kb",
+    "weekly max size": "weekly_gb",
+    "datafile max": "max_files",
+    "datasize max": "max_gb",
+    "send max duration": "max_secs",
+}
+"""Key -> attribute, where a key has one of its own."""
+
+DEFAULTS = {
+    "data types": ("seismic_data_miniseed", "seismic_metadata_dataless_seed"),
+    "working directory": Path("/tmp"),
+    "disk usage command full path": None,
+    "disk usage command arguments": ("--bytes", "--summarize"),
+    "rsync command full path": None,
+    "rsync server": "rsync.resif.fr",
+    "rsync port": 873,
+    "rsync compress": False,
+    "rsync timeout": 10.0,
+    "rsync extra args": (),
+    "rsync retries": 3,
+    "log file": None,
+    "log level": "INFO",
+    "logbook": Path("/home/joe/.local/state/ftpretrieve/logbook.json"),
+    "bandwidth max": None,
+    "weekly max size": 50.0,
+    "datafile max": None,
+    "datasize max": None,
+    "send max duration": 86_400.0,
+}
+HERE = Path("HERE")  # the directory of the file
+GOOD: list[tuple[str, str, object]] = [
+    ("my node name", "RLBP-OCA", "RLBP-OCA"),
+    ("my node name", "rlbp", "RLBP"),
+    ("data types", "a-1 b_2", ("a-1", "b_2")),
+    ("working directory", ".", HERE),
+    ("disk usage command arguments", "-sb --exclude='a b'", ("-sb", "--exclude=a b")),
+    ("rsync server", "127.0.0.1", "127.0.0.1"),
+    ("rsync server", "data_1.example.org", "data_1.example.org"),
+    ("rsync server", "::1", "[::1]"),
+    ("rsync server", "[::1]", "[::1]"),
+    ("rsync port", "8730", 8730),
+    ("rsync compress", "Yes", True),
+    ("rsync compress", "0", False),
+    ("rsync timeout", "60", 60.0),
+    ("rsync timeout", "2 min", 120.0),
+    ("rsync extra args", "--exclude='a b' -4", ("--exclude=a b", "-4")),
+    ("rsync retries", "0", 0),
+    ("log file", "send.log", HERE / "send.log"),
+    ("log file", "/var/log/send.log", Path("/var/log/send.log")),
+    ("log level", "debug", "DEBUG"),
+    ("log level", "WARNING", "WARNING"),
+    ("logbook", "book.json", HERE / "book.json"),
+    ("bandwidth max", "200", 200),
+    ("bandwidth max", "0", None),
+    ("weekly max size", "0.5", 0.5),
+    ("datafile max", "12000", 12_000),
+    ("datasize max", "60", 60.0),
+    ("send max duration", "90 min", 5_400.0),
+]
+BAD = [
+    ("my node name", "RABP", "is none of DASE, IPGP,"),
+    ("my node name", "NOWHERE", "SISMOB, TEST; write one of them, or add it to 'other node names'"),
+    ("my node name", "'RAP'", "has quotes around it; remove them"),
+    ("my node password", "env:2", "does not name an environment variable"),
+    ("my node password", "base64:%", "is not a password in base64"),
+    ("other node names", "A/B", "has 'A/B' in it, which is no node name; write words of letters, digits, - and _"),
+    ("data types", "a <b>", "has '<b>' in it, which is no data type; write words of letters"),
+    ("working directory", "missing", "is no directory that this user can write to; create it"),
+    ("disk usage command auto find", "maybe", "is not understood; write yes or no"),
+    ("disk usage command full path", '"/usr/bin/du"', "has quotes around it"),
+    ("disk usage command arguments", "'a", "has an unclosed quote"),
+    ("rsync command auto find", "maybe", "write yes or no"),
+    ("rsync command full path", "'/usr/bin/rsync'", "has quotes around it"),
+    ("rsync server", "rsync.resif.fr:873", "is no host name or address; write it without user, port and module"),
+    ("rsync server", "rsync://rsync.resif.fr", "is no host name or address"),
+    ("rsync server", "-e", "is no host name or address"),
+    ("rsync port", "70000", "give a whole number from 1 to 65535"),
+    ("rsync compress", "a bit", "write yes or no"),
+    ("rsync timeout", "0", "is out of range; give 1 s to 1 d"),
+    ("rsync extra args", "--exclude='a", "has an unclosed quote"),
+    ("rsync retries", "-1", "give a whole number from 0 to 100"),
+    ("log file", "'a.log'", "has quotes around it"),
+    ("log level", "LOUD", "is unknown; give one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+    ("logbook", "'a.json'", "has quotes around it"),
+    ("bandwidth max", "1.5", "give a whole number from 0"),
+    ("weekly max size", "0", "give a number of GB above 0"),
+    ("weekly max size", "1e3", "give a number of GB above 0"),
+    ("weekly max size", "2000000", "up to 1000000"),
+    ("datafile max", "0", "give a whole number from 1"),
+    ("datasize max", "-3", "give a number of GB above 0"),
+    ("send max duration", "a day", "is not understood; give a number of seconds"),
+]
+
+SECTIONS = {key.name: key.section for key in KEYS}
+
+
+def text_of(values: dict[tuple[str, str], str]) -> str:
+    """Write a configuration file of these values."""
+    lines = []
+    for section in dict.fromkeys(section for section, _ in values):
+        lines.append(f"[{section}]")
+        lines += [f"{name} = {text}" for (where, name), text in values.items() if where == section]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(text: str, mode: int = 0o640) -> Path:
+        path = tmp_path / "ResifDataTransfer.conf"
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def load(write: Callable[..., Path]) -> Callable[..., Settings]:
+    def load(**values: str) -> Settings:
+        """Load the smallest file with these values; `_` stands for a blank in a key."""
+        more = {(SECTIONS[name.replace("_", " ")], name.replace("_", " ")): text for name, text in values.items()}
+        return read_settings(write(text_of({**MINIMUM, **more})), {"HOME": "/home/joe"})
+
+    return load
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read_settings(path)
+    return [line.removeprefix(str(path)) for line in caught.value.problems]
+
+
+# -- each key ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_key_is_left_out_of_these_tests() -> None:
+    """Each has a default, a good value and a bad one in the tables above, or a test of its own below."""
+    elsewhere = {"other node names", "disk usage command auto find", "rsync command auto find"}
+    assert set(ATTRIBUTES) | elsewhere == set(SECTIONS)
+    assert set(DEFAULTS) | {"my node name", "my node password"} == set(ATTRIBUTES)
+    own = {"my node password", "disk usage command full path", "rsync command full path"}
+    assert {name for name, *_ in GOOD} | own == set(ATTRIBUTES)
+    assert {name for name, *_ in BAD} == set(SECTIONS)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+@pytest.mark.parametrize("written", [True, False], ids=["blank", "missing"])
+def test_a_value_that_is_blank_or_missing_means_the_default(
+    load: Callable[..., Settings], name: str, written: bool
+) -> None:
+    values = {name.replace(" ", "_"): ""} if written else {}
+    assert getattr(load(**values), ATTRIBUTES[name]) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_a_value_is_read(load: Callable[..., Settings], tmp_path: Path, name: str, text: str, value: Any) -> None:
+    if isinstance(value, Path) and not value.is_absolute():
+        value = tmp_path / value.relative_to(HERE)
+    assert getattr(load(**{name.replace(" ", "_"): text}), ATTRIBUTES[name]) == value
+
+
+@pytest.mark.parametrize(("name", "text", "words"), BAD)
+def test_a_bad_value_is_refused_with_what_to_write(
+    write: Callable[..., Path], name: str, text: str, words: str
+) -> None:
+    """The line begins with file, line, section and key."""
+    path = write(text_of({**MINIMUM, (SECTIONS[name], name): text}))
+    (line,) = problems(path)
+    number = path.read_text().splitlines().index(f"{name} = {text}") + 1
+    assert line.startswith(f":{number}: [{SECTIONS[name]}] {name}: value ")
+    assert words in line
+    assert (text in line) is (name != "my node password")
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.default is None], ids=lambda key: key.name)
+@pytest.mark.parametrize("text", ["", None], ids=["blank", "missing"])
+def test_node_and_password_are_required(write: Callable[..., Path], key: Key, text: str | None) -> None:
+    values = {place: value for place, value in MINIMUM.items() if place[1] != key.name}
+    if text is not None:
+        values[key.section, key.name] = text
+    (line,) = problems(write(text_of(values)))
+    assert f"[my resif node] {key.name}: is {'missing' if text is None else 'empty'} and is required" in line
+
+
+@pytest.mark.parametrize("program", ["rsync command", "disk usage command"])
+@pytest.mark.parametrize(
+    ("auto_find", "path", "found"),
+    [
+        ("", "/opt/bin/x", None),
+        ("yes", "/opt/bin/x", None),
+        ("no", "/opt/bin/x", Path("/opt/bin/x")),
+        ("no", "", "default"),
+    ],
+)
+def test_a_program_is_where_the_file_says_or_looked_for(
+    load: Callable[..., Settings], program: str, auto_find: str, path: str, found: Any
+) -> None:
+    """A path counts only where nothing is looked for, as it has always been."""
+    prefix = program.replace(" ", "_")
+    loaded = load(**{f"{prefix}_auto_find": auto_find, f"{prefix}_full_path": path})
+    name = "rsync" if program == "rsync command" else "du"
+    assert getattr(loaded, name) == (Path(f"/usr/bin/{name}") if found == "default" else found)
+
+
+def test_nodes_that_the_data_centre_has_always_known_are_known() -> None:
+    assert NODES == ("DASE", "IPGP", "OBS-INSU", "OMIV", "RAP", "RLBP", "RLBP-OCA", "SISMOB", "TEST")
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_each_node_of_the_list_is_taken(load: Callable[..., Settings], name: str) -> None:
+    assert load(my_node_name=name).node == name
+
+
+def test_further_node_names_come_from_the_file(load: Callable[..., Settings]) -> None:
+    """As they are written there; the known ones stay."""
+    assert load(other_node_names="EPOS-FR New_1", my_node_name="new_1").node == "New_1"
+    assert load(other_node_names="EPOS-FR New_1", my_node_name="RAP").node == "RAP"
+    with pytest.raises(ConfigError, match="is none of DASE, .*, TEST, Q1; write"):
+        load(other_node_names="Q1", my_node_name="ZZZZZZZZ")
+
+
+def test_a_wrong_list_of_nodes_is_not_held_against_the_node(write: Callable[..., Path]) -> None:
+    """Which may be one of the list."""
+    more = {("my resif node", "other node names"): "A/B", ("my resif node", "my node name"): "C"}
+    assert [line.split(": ")[1] for line in problems(write(text_of({**MINIMUM, **more})))] == [
+        "[my resif node] other node names"
+    ]
+
+
+@pytest.mark.parametrize("text", [SECRET, "base64:aHVudGVyMi14", "file:password", "command:printf %s hunter2-x"])
+def test_the_password_is_had_in_each_way(load: Callable[..., Settings], tmp_path: Path, text: str) -> None:
+    """And shown in none."""
+    (tmp_path / "password").write_text(SECRET + "\n")
+    (tmp_path / "password").chmod(0o600)
+    loaded = load(my_node_password=text)
+    assert loaded.password.reveal() == SECRET
+    assert SECRET not in repr(loaded)
+
+
+def test_one_file_is_not_log_and_logbook(write: Callable[..., Path]) -> None:
+    """Lines of a log would damage it."""
+    more = {("logging", "log file"): "a", ("logging", "logbook"): "./a"}
+    (line,) = problems(write(text_of({**MINIMUM, **more})))
+    assert "logbook: value" in line
+    assert "is the log file as well" in line
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({"HOME": "/home/joe"}, "/home/joe/.local/state"),
+        ({"HOME": "/home/joe", "XDG_STATE_HOME": "/state"}, "/state"),
+        ({"HOME": "/home/joe", "XDG_STATE_HOME": "state"}, "/home/joe/.local/state"),
+    ],
+)
+def test_the_logbook_has_a_place_of_its_own(environ: dict[str, str], place: str) -> None:
+    """A relative $XDG_STATE_HOME is ignored, as its specification has it."""
+    assert default_logbook(environ) == Path(place, "ftpretrieve", "logbook.json")
+
+
+# -- the file ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("password", [SECRET, "env:NODE_PASSWORD"])
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o666])
+def test_a_file_that_others_can_read_is_refused(write: Callable[..., Path], mode: int, password: str) -> None:
+    """Once, with the command that mends it, wherever the password is."""
+    path = write(text_of({**MINIMUM, ("my resif node", "my node password"): password}), mode)
+    (line,) = problems(path)
+    assert line.startswith(":3: [my resif node] my node password: ")
+    assert line.endswith(f"; run: chmod o-rwx {path}")
+    assert SECRET not in line
+
+
+def test_a_file_without_a_password_is_not_for_others_either(write: Callable[..., Path]) -> None:
+    """Both are said."""
+    lines = problems(write("[my resif node]\nmy node name = TEST\n", 0o644))
+    assert len(lines) == 2
+    assert any("run: chmod o-rwx" in line for line in lines)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o660, 0o400])
+def test_its_owner_and_group_may_read_the_file(write: Callable[..., Path], mode: int) -> None:
+    assert read_settings(write(text_of(MINIMUM), mode)).node == "TEST"
+
+
+def test_all_mistakes_are_told_at_once(write: Callable[..., Path]) -> None:
+    """In the order of the file, each in its line."""
+    text = """[my resif node]
+my node name = TSET
+my node pasword = x
+[system]
+working directory = missing
+[rsync]
+rsync port = x
+rsync timeout = ; ten
+[limit]
+"""
+    lines = problems(write(text))
+    assert [int(line.split(":")[1]) for line in lines] == [1, 2, 3, 5, 7, 8, 9]
+    assert "write one of them" in lines[1]
+    assert "did you mean my node password?" in lines[2]
+    assert "seems to end in a comment" in lines[5]
+    assert "did you mean [limits]?" in lines[6]
+
+
+def test_a_file_of_the_old_program_loads(write: Callable[..., Path]) -> None:
+    """Every key is there, most of them blank; comments begin with a semicolon."""
+    path = write(
+        """; my configuration
+[my resif node]
+; short name
+my node name = RAP
+my node password = pass;word #1%(x)s
+
+[system]
+working directory = /tmp/
+disk usage command auto find =
+disk usage command full path =
+disk usage command arguments = --bytes --summarize
+
+[rsync]
+rsync command auto find = True
+rsync command full path = /usr/bin/rsync
+rsync server =
+rsync port =
+rsync compress = on
+rsync timeout =
+rsync extra args =
+
+[logging]
+log file =
+log level =
+logbook = ~/logbook.json
+
+[limits]
+; KB/s
+bandwidth max =
+weekly max size = 10
+"""
+    )
+    loaded = read_settings(path, {"HOME": "/home/joe"})
+    assert loaded.password.reveal() == "pass;word #1%(x)s"
+    assert (loaded.node, loaded.compress, loaded.weekly_gb) == ("RAP", True, 10.0)
+    assert loaded.logbook == Path("~/logbook.json").expanduser()
+    assert loaded.working_directory == Path("/tmp")
+
+
+def test_what_is_remembered_lies_beside_the_logbook(load: Callable[..., Settings], tmp_path: Path) -> None:
+    assert load(logbook="book.json").transactions == tmp_path / "book.json.transactions"
+
+
+# -- the template -----------------------------------------------------------------------------------------------------
+
+
+def template_rows() -> list[tuple[str, str, str, str]]:
+    """Return (section, key, value, the comment above it) of each key of the template."""
+    rows, section, comment = [], "", []
+    for line in TEMPLATE.read_text().splitlines():
+        if line.startswith(";"):
+            comment.append(line.removeprefix(";").strip())
+            continue
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif line:
+            name, value = re.fullmatch(r"([a-z ]+) = ?(.*)", line).groups()  # type: ignore[union-attr]
+            rows.append((section, name, value, " ".join(comment)))
+        comment = []
+    return rows
+
+
+def test_the_template_has_every_key_in_its_section_and_order() -> None:
+    """And no other."""
+    assert [(section, name) for section, name, *_ in template_rows()] == [(key.section, key.name) for key in KEYS]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_the_template_explains_the_key_and_says_its_default(key: Key) -> None:
+    """With the value that the program takes; nothing is filled in."""
+    (row,) = [row for row in template_rows() if row[:2] == (key.section, key.name)]
+    _, _, value, comment = row
+    assert value == ""
+    before, mark, told = comment.partition("Default: ")
+    if key.default is None:
+        assert comment.endswith("Required.")
+        return
+    assert mark
+    if key.default:
+        assert told == key.default
+    else:
+        assert told.startswith(("none", "no limit", "ftpretrieve/logbook.json in $XDG_STATE_HOME"))
+    assert before or key.name == "rsync port"  # which needs no words
+
+
+def test_the_template_is_filled_in_with_two_values(write: Callable[..., Path]) -> None:
+    """Then it is what a file without any other key is."""
+    filled = TEMPLATE.read_text().replace("my node name =", "my node name = TEST")
+    filled = filled.replace("my node password =", f"my node password = {SECRET}")
+    loaded = read_settings(write(filled))
+    assert loaded == read_settings(write(text_of(MINIMUM)))
+
+
+def test_the_template_as_it_is_lacks_these_two(write: Callable[..., Path]) -> None:
+    lines = problems(write(TEMPLATE.read_text()))
+    assert [re.sub(r"^:\d+: ", "", line).split(";")[0] for line in lines] == [
+        "[my resif node] my node name: is empty and is required",
+        "[my resif node] my node password: is empty and is required",
+    ]
+
+
+def test_the_template_names_the_nodes_and_the_places() -> None:
+    text = " ".join(TEMPLATE.read_text().replace(";", " ").split())
+    assert f"{', '.join(NODES[:-1])} or {NODES[-1]}" in text
+    assert str(settings.SYSTEM_CONFIG) in text
+    assert f"~/.config/ftpretrieve/{settings.NAME}" in text
+
+
+# -- which file -------------------------------------------------------------------------------------------------------
+
+
+def test_the_file_is_looked_for_beside_the_program_then_at_the_user_then_in_etc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The earlier place wins; without any, all of them are told, and what to make one of."""
+    monkeypatch.setattr(settings, "PACKAGE", tmp_path / "lib" / "ftpretrieve")
+    monkeypatch.setattr(settings, "SYSTEM_CONFIG", tmp_path / "etc" / settings.NAME)
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path / "home")}
+    places = [tmp_path / name / settings.NAME for name in ("lib/ftpretrieve", "lib", "xdg/ftpretrieve", "etc")]
+    with pytest.raises(ConfigError) as caught:
+        find_config(None, environ)
+    assert ", ".join(map(str, places)) in str(caught.value)
+    assert f"make one of {TEMPLATE.name}, or name one with -c" in str(caught.value)
+    for place in reversed(places):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+        assert find_config(None, environ) == place
+
+
+def test_the_package_is_where_the_program_is() -> None:
+    assert (settings.PACKAGE / "send" / "settings.py").samefile(settings.__file__)
+
+
+def test_a_file_that_is_named_is_the_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is there or not, so that the error names it."""
+    monkeypatch.chdir(tmp_path)
+    assert find_config("a.conf") == tmp_path / "a.conf"
+    assert find_config("~/a.conf") == Path("~/a.conf").expanduser()
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/a.conf: there is no such configuration file"):
+        read_settings(find_config("a.conf"))
+
+
+# -- DIR --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("/data/x", "/data/x"),
+        ("/data/x/", "/data/x/"),
+        ("/data/x//", "/data/x/"),
+        ("//data///x", "/data/x"),
+        ("/data/./x", "/data/x"),
+        ("/data/x/.", "/data/x/"),
+        ("/data/x/./", "/data/x/"),
+        ("x", "/here/x"),
+        ("x/", "/here/x/"),
+        ("./x", "/here/x"),
+        (".", "/here/"),
+        ("./", "/here/"),
+        ("..", "/here/../"),
+        ("x/..", "/here/x/../"),
+        ("/data/link/../x", "/data/link/../x"),
+        ("...", "/here/..."),
+        (".x", "/here/.x"),
+        ("x.", "/here/x."),
+        ("/", "/"),
+        ("//", "/"),
+        (" x ", "/here/ x "),
+        ("~", "/here/~"),
+        ("a\nb", "/here/a\nb"),
+        (os.fsdecode(b"\xe9t\xe9/"), os.fsdecode(b"/here/\xe9t\xe9/")),
+    ],
+)
+def test_a_directory_is_made_absolute_as_rsync_understands_it(text: str, found: str) -> None:
+    """A slash at the end, `.` and `..` mean the content; a `..` is left to the file system."""
+    assert absolute_directory(text, "/here") == found
+
+
+def test_it_is_the_same_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also behind a link, where `..` does not lead back."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a/b")
+    monkeypatch.chdir(tmp_path)
+    for text in (".", "a", "link", "link/..", "link/../b", "./a/./b/"):
+        assert os.path.samefile(absolute_directory(text, os.getcwd()), text)
+
+
+def test_the_place_at_the_server_follows(load: Callable[..., Settings]) -> None:
+    """What the slash is kept for."""
+    from ftpretrieve.send.records import Intent
+
+    intent = Intent("ABCD1234", "TEST", absolute_directory("x", "/here"), "t", 0.0, 0.0, "", 0, 0)
+    assert intent.place == "ABCD1234/x/"
+    assert replace(intent, directory=absolute_directory("x/", "/here")).place == "ABCD1234/"
