@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,10 +91,15 @@ class Rsyncd(RealServer):
         """Kill the daemon and its sessions, as a power cut does: the connections break. `start` is possible again."""
         self.stop()
 
-    def drop(self) -> None:
-        """Kill the sessions and go on: what is under way breaks, and who tries again is served."""
+    def drop(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End the sessions and go on: what is under way breaks, and who tries again is served.
+
+        A session that is asked to end, by SIGTERM, keeps what has come of a file; one that is killed leaves a
+        temporary file, as a power cut does.
+        """
         for session in psutil.Process(self.pid).children(recursive=True):
-            session.kill()
+            with suppress(psutil.NoSuchProcess):  # they end each other
+                session.send_signal(number)
 
     def log_text(self) -> str:
         """Return all that the daemon has logged so far."""
