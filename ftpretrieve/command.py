@@ -93,9 +93,11 @@ def stream(
     env: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
     grace_secs: float = GRACE_SECS,
+    carriage_returns: bool = False,
 ) -> Finished:
     """Run a program to its end, handing over each line of its output as it comes. Its arguments must hold no secret.
 
+    With `carriage_returns` these end a line too, as they do where a program draws how far it is over its last figures.
     Whatever it started is gone when this returns, raises, or when our own process ends, be it by SIGKILL: see `guard`.
     After `timeout_secs` it gets SIGTERM, and `grace_secs` later SIGKILL. What `on_line` raises ends the program too.
     Raises: CommandFailed when it cannot be started.
@@ -116,7 +118,7 @@ def stream(
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot run {shown}: {_why(error)}") from None  # the cause may name an argument
         try:
-            timed_out = _converse(process, ours, stdin, timeout_secs, grace_secs, take)
+            timed_out = _converse(process, ours, stdin, timeout_secs, grace_secs, take, carriage_returns)
             word, _, code = _last_line(ours).partition(" ")
         finally:
             ours.close()
@@ -149,6 +151,7 @@ def _converse(
     timeout_secs: float,
     grace_secs: float,
     take: Callable[[bytes], None],
+    carriage_returns: bool,
 ) -> bool:
     """Feed its input and take its lines until it has closed its output; return whether it had to be ended."""
     assert process.stdin is not None
@@ -171,6 +174,8 @@ def _converse(
                     if line != [b""]:
                         take(b"".join(line))
                     return timed_out
+                if carriage_returns:
+                    data = data.replace(b"\r", b"\n")
                 *whole, rest = data.split(b"\n")
                 for part in whole:
                     take(b"".join([*line, part]))

@@ -106,6 +106,20 @@ def test_lines_are_what_was_printed(script: str, lines: tuple[str, ...]) -> None
     assert tuple(heard) == lines
 
 
+def test_a_carriage_return_ends_a_line_when_that_is_asked_for(tmp_path: Path) -> None:
+    """What is drawn over is heard while the program still works: it ends only because its figures were heard."""
+    answer, heard = tmp_path / "answer", list[str]()
+
+    def hear(line: str) -> None:
+        heard.append(line)
+        if "1 %" in line:
+            answer.touch()
+
+    script = f"printf '\\r 1 %%\\r'; while [ ! -e {answer} ]; do sleep 0.01; done; printf '\\r 2 %%\\n'"
+    finished = shell(script, on_line=hear, carriage_returns=True)
+    assert finished.output == tuple(heard) == ("", " 1 %", "", " 2 %")
+
+
 def test_a_line_is_handed_over_while_the_program_still_works(tmp_path: Path) -> None:
     """The program ends only because its line was heard."""
     answer = tmp_path / "answer"
