@@ -183,8 +183,8 @@ class Redactor(logging.Filter):
 class LineFormatter(logging.Formatter):
     """`2026-11-20 20:14:12,345 INFO WORD key=value`, one line a record; tracebacks follow, indented."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
+    def __init__(self, form: str = "%(asctime)s %(levelname)s %(message)s", dates: str | None = None) -> None:
+        super().__init__(form, dates)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
         """Return the first line: the message is escaped, date and level need no escape."""

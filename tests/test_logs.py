@@ -480,9 +480,10 @@ def test_all_else_is_said_each_time(log, opened, path, message):
 
 
 def test_every_record_word_in_the_package_is_documented():
-    """RECORDS is what the documentation shows. (Words in lower case are steps, for debugging only.)"""
+    """RECORDS is what the documentation shows; send has a log and a table of its own. (Words in lower case are steps.)"""
     used = set()
-    for source in Path(logs.__file__).parent.rglob("*.py"):
+    package = Path(logs.__file__).parent
+    for source in {*package.rglob("*.py")} - {*(package / "send").rglob("*.py")}:
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "record":
                 used.update(word.value for word in node.args[:1] if isinstance(word, ast.Constant))
