@@ -118,7 +118,9 @@ def stream(
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot run {shown}: {_why(error)}") from None  # the cause may name an argument
         try:
-            timed_out = _converse(process, ours, stdin, timeout_secs, grace_secs, take, carriage_returns)
+            timed_out = _converse(
+                process, ours, stdin, timeout_secs, grace_secs, take, b"\r" if carriage_returns else b"\n"
+            )
             word, _, code = _last_line(ours).partition(" ")
         finally:
             ours.close()
@@ -151,7 +153,7 @@ def _converse(
     timeout_secs: float,
     grace_secs: float,
     take: Callable[[bytes], None],
-    carriage_returns: bool,
+    other_end: bytes,
 ) -> bool:
     """Feed its input and take its lines until it has closed its output; return whether it had to be ended."""
     assert process.stdin is not None
@@ -174,9 +176,7 @@ def _converse(
                     if line != [b""]:
                         take(b"".join(line))
                     return timed_out
-                if carriage_returns:
-                    data = data.replace(b"\r", b"\n")
-                *whole, rest = data.split(b"\n")
+                *whole, rest = data.replace(other_end, b"\n").split(b"\n")
                 for part in whole:
                     take(b"".join([*line, part]))
                     line = []
