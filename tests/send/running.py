@@ -30,10 +30,11 @@ from typing import Any
 import psutil
 
 from tests.rsyncd import Rsyncd
+from tests.servers import UNPACKED
 
 CHECKOUT = Path(__file__).parent.parent.parent
 LIMIT_SECS = 9.0  # below the limit of a test, so that a failure says what it waited for
-SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+SYSTEM_PATH = f"/usr/local/bin:/usr/bin:/bin:{UNPACKED}/bin"  # the last by scripts/_setup, if rsync is not installed
 COMMAND = [sys.executable, "-m", "ftpretrieve", "send"]  # what the installed ResifDataTransfer is
 TRANSACTION_COMMAND = "from ftpretrieve.send.transaction_command import main; raise SystemExit(main())"
 
