@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from tests.installation import CHECKOUT, Installation, environment
 NOWHERE = SimpleNamespace(host="127.0.0.1", port=1, user="tester", password="secret")
 NAMES = [command.name for command in cli.COMMANDS]
 INIT = CHECKOUT / "config" / "ftpretrieve.init"
+SCRIPTS = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["scripts"]
 UNIT = CHECKOUT / "config" / "ftpretrieve@.service"
 
 
@@ -98,6 +100,15 @@ def test_a_wrong_configuration_makes_exit_6(site, name):
     site.configure(settle_secs="x", on_conflict="burn")
     told = site.run(name, expect=6).stderr
     assert len(re.findall(rf"^ftpretrieve: {re.escape(str(site.config))}:\d+: ", told, re.M)) == 2
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_command_of_the_package_is_installed(name):
+    """Each entry point leads to a command, which has a help that names it."""
+    script = Path(sys.executable).parent / name
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=8, check=True)
+    assert re.search(rf"^(usage: |    ){name}\b", done.stdout, re.M)
+    assert done.stderr == ""
 
 
 def test_the_command_is_installed_under_its_name():
