@@ -108,8 +108,8 @@ class Follower:
 
 
 def _finished(entry: LogEntry, now: float) -> Intent:
-    """Return what is remembered of a transaction that another program has sent."""
-    return Intent(entry.transaction_id, entry.node, entry.directory, entry.data_type, now, entry.size_gb, digest="",
+    """Return what is remembered of a transaction that another program has sent; no directory has its digest."""
+    return Intent(entry.transaction_id, entry.node, entry.directory, entry.data_type, now, entry.size_gb, digest="0" * 64,
                   files=0, total_bytes=0, state=State.FINISHED)  # fmt: skip
 
 

@@ -35,6 +35,8 @@ RECORDS: dict[str, str] = {
     "LEFTOUT": "path= reason=: rsync does not send this",
     "ESCAPED": "path=: XML cannot hold this name, so it stands there escaped",
     "RETRY": "reason=: an attempt failed in a way that may heal, and another one follows",
+    "DOUBTFUL": "reason=: an entry of the logbook that makes the sum of the week uncertain",
+    "DAMAGED": "reason=: the file of a transaction cannot be read",
     "TESTED": "directory= files= bytes= gb=: what a test (-t) found that would be sent",
     "STATUS": "id= status= verdict=: what the data centre says of a transaction",
     "REPAIRED": "logbook= aside=: a damaged logbook was moved aside, and what could be read of it kept",

@@ -71,8 +71,11 @@ class Survey:
     def last(self, request: Request) -> Intent | None:
         """Return the unfinished transaction of the directory, or else its last one if that was the same request.
 
+        Tells of what is remembered and cannot be read: it may have been just that one.
         Raises: NotSent when the unfinished one was for something else, or when there is none and there has to be.
         """
+        for damage in self.intents.damaged():
+            self.tell(logging.WARNING, "DAMAGED", damage, reason=damage)
         last = self.intents.latest(request.directory)
         asked = (self.settings.node, request.data_type)
         if last is not None and last.state is State.SENDING:
@@ -116,15 +119,23 @@ class Survey:
                 return candidate
         raise NotSent(f"the server says of {ID_ATTEMPTS} new ids that each is taken; ask the data centre")
 
-    def check_limits(self, intent: Intent, request: Request) -> None:
-        """Raise NotSent with all limits that the transaction would exceed, unless they are to be ignored."""
-        problems = limits.exceeded(self.settings, week_gb=self.week_gb(), size_gb=intent.size_gb, files=intent.files)
+    def check_limits(self, intent: Intent, request: Request) -> float:
+        """Return the GB of the last seven days.
+
+        Raises: NotSent with all limits that the transaction would exceed, unless they are to be ignored.
+        """
+        week_gb = self.week_gb()
+        problems = limits.exceeded(self.settings, week_gb=week_gb, size_gb=intent.size_gb, files=intent.files)
         if problems and not request.ignore_limits:
             raise NotSent("\n".join(problems))
+        return week_gb
 
     def week_gb(self) -> float:
-        """Return what the logbook has of the last seven days."""
-        return self.logbook.gb_since(self.now() - limits.WEEK_SECS)
+        """Return what the logbook has of the last seven days, and tell of what may make that wrong."""
+        since = self.now() - limits.WEEK_SECS
+        for doubt in self.logbook.doubts(since):
+            self.tell(logging.WARNING, "DOUBTFUL", doubt, reason=doubt)
+        return self.logbook.gb_since(since)
 
     def unchanged(self, intent: Intent) -> Snapshot:
         """Return the snapshot of an unfinished transaction. Raises: NotSent if the directory is not like it."""
@@ -159,7 +170,7 @@ class Survey:
         else:
             snapshot, resumes = take(request.directory), None
             intent = self.candidate(request, snapshot)
-        self.check_limits(intent, request)
+        week_gb = self.check_limits(intent, request)
         planned = set(self.planned(intent, snapshot))
         sizes = [file.size for file in snapshot.files if file.path in planned]
-        return Forecast(len(sizes), sum(sizes), intent.size_gb, self.week_gb(), resumes)
+        return Forecast(len(sizes), sum(sizes), intent.size_gb, week_gb, resumes)
