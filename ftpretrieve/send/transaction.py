@@ -179,7 +179,7 @@ _SIZE = "/transaction/clientsize"
 _SINGLE = {"/transaction/comment", "/transaction/datecreated", "/transaction/lastupdated", _SIZE}
 _TEXTS = {*_SINGLE, _FILE, _PROCESS_COMMENT, _REJECTED}
 _KNOWN = {_ROOT, _PROCESS, "/transaction/filelist", "/transaction/process/rejectedfiles", *_TEXTS}
-_UNKNOWN = "unknown"  # and so is all below it: a known place begins with a slash
+_UNKNOWN = "unknown"  # stands for names that may have megabytes; what is below is unknown too, having no slash first
 
 _ESCAPED = re.compile(r"\\(?:[\\bf]|u[0-9a-f]{4})")
 _PYTHON_UTF8 = re.compile(rb"""<\?xml[^>]{1,60}encoding=["']utf_?8["']""", re.IGNORECASE)

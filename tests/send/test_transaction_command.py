@@ -166,6 +166,20 @@ def test_an_output_that_takes_nothing_is_named() -> None:
     assert done.stderr == f"{PROG}: standard output cannot be written: No space left on device\n".encode()
 
 
+def test_an_output_that_takes_a_part_is_named(tmp_path: Path) -> None:
+    """Half a list must not look like the whole."""
+    names = tuple(f"{number:050}" for number in range(1_000))
+    xml = to_xml(Transaction("A1", 8, "RAP", "x", "", "", "", 1.0, "gb", names))
+    argv = ["/bin/sh", "-c", 'ulimit -f 8; exec "$0" "$@"', sys.executable, "-c", COMMAND, "--print-filelist"]
+    with (tmp_path / "list").open("wb") as output:
+        done = subprocess.run(
+            argv, check=False, input=xml, stdout=output, stderr=subprocess.PIPE, timeout=9, cwd=CHECKOUT
+        )
+    assert (tmp_path / "list").stat().st_size > 0
+    assert done.returncode == 1
+    assert done.stderr == f"{PROG}: standard output cannot be written: File too large\n".encode()
+
+
 def test_a_reader_that_has_enough_is_no_error_message() -> None:
     """As with `| head -1`: quiet, and not success."""
     names = tuple(f"{number:050}" for number in range(20_000))

@@ -129,6 +129,13 @@ def test_the_table_of_a_transaction_that_says_nothing() -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_processes_without_a_rank_come_last() -> None:
+    """They may not have run at all."""
+    processes = tuple(Process(str(rank), rank, 0) for rank in (None, 10, -1, 9))
+    lines = describe(replace(CLEAN, processes=processes)).splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("rank")] == ["-1", "9", "10", "unknown"]
+
+
 def test_a_rejected_file_without_a_name_is_shown() -> None:
     """An empty line would hide why the verdict is not clean."""
     assert describe(with_process(0, "")).splitlines()[-2:] == ["rejected      1 file", "  (a file without a name)"]
