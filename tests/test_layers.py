@@ -32,6 +32,7 @@ FLOOR = {
     "guard",
     "lock",
     "logs",
+    "manpage",
     "months",
     "passwords",
     "progress",
@@ -61,6 +62,7 @@ HOMES = {
 PURE = {
     "ftpretrieve.errors",
     "ftpretrieve.escapes",
+    "ftpretrieve.manpage",
     "ftpretrieve.units",
     "ftpretrieve.months",
     "ftpretrieve.retrieve.records",
@@ -116,6 +118,7 @@ PURE_LIBRARY = {
     "posixpath",  # as text
     "re",
     "string",
+    "textwrap",
     "typing",
     "unicodedata",
 }

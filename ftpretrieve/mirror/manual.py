@@ -7,12 +7,10 @@ import textwrap
 from collections.abc import Iterable
 
 from ftpretrieve.config import Key
+from ftpretrieve.manpage import defined, examples, page, paragraph
 from ftpretrieve.mirror.options import OPTIONS, Group, Option, Place
 from ftpretrieve.mirror.settings import KEYS, SYSTEM_CONFIG
 from ftpretrieve.mirror.smtp import KEYS as SMTP_KEYS
-
-WIDTH = 80
-"""Of a terminal, and of a mail."""
 
 SYNOPSES = {
     Place.SHELL: "SITE REMOTE LOCAL (-l USER PASSWORD | -a) [OPTION ...]",
@@ -115,6 +113,9 @@ _ENVIRONMENT = {
 }
 
 
+_SMTP_TITLE = "KEYS OF THE FILE OF --smtp-config, IN ITS SECTION [smtp]"
+
+
 def usage(prog: str, place: Place | None = None) -> str:
     """Return the line, or without a mode the lines, of how it is called."""
     places = [place] if place else list(SYNOPSES)
@@ -125,35 +126,34 @@ def usage(prog: str, place: Place | None = None) -> str:
 def overview(prog: str) -> str:
     """Return the help without a mode."""
     rows = [(f"{prog} {place} {SYNOPSES[place]}", PURPOSES[place]) for place in SYNOPSES]
-    parts = [
-        _headed("NAME", _paragraph(f"{prog} - keep two directories alike, with reports, mails and compressed copies")),
-        _headed("MODES", _defined(rows)),
-        _headed("OPTIONS", _defined((_spelling(option), option.help) for option in OPTIONS if _tells(option))),
-        _headed("EXIT CODES", _defined(EXIT_CODES)),
-        _headed("SEE ALSO", _paragraph(", ".join(f"{prog} {place} --help" for place in SYNOPSES) + ", lftp(1)")),
-    ]
-    return "\n".join(parts)
+    return page(
+        {
+            "NAME": paragraph(f"{prog} - keep two directories alike, with reports, mails and compressed copies"),
+            "MODES": defined(rows),
+            "OPTIONS": defined((_spelling(option), option.help) for option in OPTIONS if _tells(option)),
+            "EXIT CODES": defined(EXIT_CODES),
+            "SEE ALSO": paragraph(", ".join(f"{prog} {place} --help" for place in SYNOPSES) + ", lftp(1)"),
+        }
+    )
 
 
 def manual(place: Place, prog: str) -> str:
     """Return the whole help of a mode."""
-    examples = [(words, line.format(prog=prog)) for words, line in _EXAMPLES[place]]
-    parts = [
-        _headed("NAME", _paragraph(f"{prog} {place} - {PURPOSES[place]}")),
-        _headed("SYNOPSIS", f"    {prog} {place} {SYNOPSES[place]}\n"),
-        _headed("DESCRIPTION", "\n".join(map(_paragraph, _DESCRIPTIONS[place]))),
-        *([_job_keys()] if place is Place.CFG else []),
-        _headed("OPTIONS", _options(place)),
-        *([_smtp_keys()] if place is Place.SHELL else []),
-        _headed("EXAMPLES", "\n".join(f"    {words}\n        {line}\n" for words, line in examples)),
-        _headed("EXIT CODES", _defined(EXIT_CODES)),
-        _headed("FILES", _defined(_FILES[place])),
-        _headed("ENVIRONMENT", _defined(_ENVIRONMENT[place])),
-        _headed(
-            "SEE ALSO", _paragraph("lftp(1), ftpglob(7)" if place is Place.SHELL else f"{prog} shell --help, lftp(1)")
-        ),
-    ]
-    return "\n".join(parts)
+    return page(
+        {
+            "NAME": paragraph(f"{prog} {place} - {PURPOSES[place]}"),
+            "SYNOPSIS": f"    {prog} {place} {SYNOPSES[place]}\n",
+            "DESCRIPTION": "\n".join(map(paragraph, _DESCRIPTIONS[place])),
+            **({"KEYS OF A SECTION": _job_keys()} if place is Place.CFG else {}),
+            "OPTIONS": _options(place),
+            **({_SMTP_TITLE: _keys(SMTP_KEYS)} if place is Place.SHELL else {}),
+            "EXAMPLES": examples((words, line.format(prog=prog)) for words, line in _EXAMPLES[place]),
+            "EXIT CODES": defined(EXIT_CODES),
+            "FILES": defined(_FILES[place]),
+            "ENVIRONMENT": defined(_ENVIRONMENT[place]),
+            "SEE ALSO": paragraph("lftp(1), ftpglob(7)" if place is Place.SHELL else f"{prog} shell --help, lftp(1)"),
+        }
+    )
 
 
 def _tells(option: Option) -> bool:
@@ -162,16 +162,11 @@ def _tells(option: Option) -> bool:
 
 def _job_keys() -> str:
     example = textwrap.indent(_SECTION, "        ")
-    text = f"{_keys(KEYS)}\n{_paragraph(_PASSWORDS)}\n    A section:\n{example}\n"
-    return _headed("KEYS OF A SECTION", text)
-
-
-def _smtp_keys() -> str:
-    return _headed("KEYS OF THE FILE OF --smtp-config, IN ITS SECTION [smtp]", _keys(SMTP_KEYS))
+    return f"{_keys(KEYS)}\n{paragraph(_PASSWORDS)}\n    A section:\n{example}\n"
 
 
 def _keys(keys: Iterable[Key]) -> str:
-    return _defined((key.name, key.help + ("; required" if key.default is None else "")) for key in keys)
+    return defined((key.name, key.help + ("; required" if key.default is None else "")) for key in keys)
 
 
 def _options(place: Place) -> str:
@@ -180,38 +175,14 @@ def _options(place: Place) -> str:
     for group in Group:
         rows = [(_spelling(option), option.help) for option in here if option.group is group]
         if rows:
-            parts.append(f"  {group}\n{_defined(rows)}")
+            parts.append(f"  {group}\n{defined(rows)}")
     old = [flag for option in here for flag in option.old_flags]
     if old:
-        parts.append(_paragraph(f"Old spellings are still understood: {', '.join(old)}."))
+        parts.append(paragraph(f"Old spellings are still understood: {', '.join(old)}."))
     if place is not Place.SHELL:
-        parts.append(_paragraph("All others stand in the file, in `options =`; `shell --help` tells of them."))
+        parts.append(paragraph("All others stand in the file, in `options =`; `shell --help` tells of them."))
     return "\n".join(parts)
 
 
 def _spelling(option: Option) -> str:
     return ", ".join(option.flags) + (f" {option.metavar}" if option.metavar else "")
-
-
-def _headed(title: str, text: str) -> str:
-    return f"{title}\n{text}"
-
-
-def _paragraph(text: str) -> str:
-    return _filled(text, "    ") + "\n"
-
-
-def _defined(rows: Iterable[tuple[str, str]]) -> str:
-    lines = []
-    for term, meaning in rows:
-        text, head = _filled(meaning, "        "), f"    {term}"
-        lines.append(f"{head:7} {text.lstrip()}" if len(head) < 8 else f"{head}\n{text}")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _filled(text: str, indent: str) -> str:
-    # An option must not be torn at its dashes, nor a path.
-    words = " ".join(text.split())
-    return textwrap.fill(
-        words, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )

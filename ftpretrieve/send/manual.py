@@ -3,14 +3,10 @@
 Must not: print, parse, or tell of an option what its row does not.
 """
 
-import textwrap
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ftpretrieve.manpage import defined, examples, page, paragraph
 from ftpretrieve.send.settings import KEYS, NAME, SYSTEM_CONFIG, TEMPLATE
-
-WIDTH = 80
-"""Of a terminal, and of a mail."""
 
 PURPOSE = "send data to a data centre as a transaction, and ask what became of it"
 
@@ -141,20 +137,20 @@ def manual(prog: str) -> str:
     """Return the help."""
     (types,) = (key.default for key in KEYS if key.name == "data types")
     parts = {
-        "NAME": _paragraph(f"{prog} - {PURPOSE}"),
+        "NAME": paragraph(f"{prog} - {PURPOSE}"),
         "SYNOPSIS": "".join(f"    {prog} {synopsis}\n" for synopsis in SYNOPSES),
-        "OPTIONS": _defined((option.spelling, option.help) for option in OPTIONS),
+        "OPTIONS": defined((option.spelling, option.help) for option in OPTIONS),
         "CONFIGURATION FILE": _configuration(),
-        "SENDING DATA": "\n".join(map(_paragraph, _SENDING)),
-        "DATA TYPES": f"{_paragraph(_TYPES)}\n" + "".join(f"    {name}\n" for name in (types or "").split()),
-        "TRANSACTION STATUS": _defined(_STATUS),
-        "LOGBOOK": _paragraph(_LOGBOOK),
-        "FILES": _defined(_FILES),
-        "RETURN VALUES": _defined(EXIT_CODES),
-        "EXAMPLES": "\n".join(f"    {words}\n        {line.format(prog=prog)}\n" for words, line in _EXAMPLES),
-        "SEE ALSO": _paragraph("ResifDataTransferTransaction --help, rsync(1), du(1)"),
+        "SENDING DATA": "\n".join(map(paragraph, _SENDING)),
+        "DATA TYPES": f"{paragraph(_TYPES)}\n" + "".join(f"    {name}\n" for name in (types or "").split()),
+        "TRANSACTION STATUS": defined(_STATUS),
+        "LOGBOOK": paragraph(_LOGBOOK),
+        "FILES": defined(_FILES),
+        "RETURN VALUES": defined(EXIT_CODES),
+        "EXAMPLES": examples((words, line.format(prog=prog)) for words, line in _EXAMPLES),
+        "SEE ALSO": paragraph("ResifDataTransferTransaction --help, rsync(1), du(1)"),
     }
-    return "\n".join(f"{title}\n{text}" for title, text in parts.items())
+    return page(parts)
 
 
 def _configuration() -> str:
@@ -163,24 +159,4 @@ it; ~/.config/ftpretrieve/{NAME} ($XDG_CONFIG_HOME); {SYSTEM_CONFIG}. {TEMPLATE}
 have to be filled in. Others must not be able to read it (chmod o-rwx FILE); its group may."""
     sections = dict.fromkeys(key.section for key in KEYS)
     rows = ((f"[{name}]", ", ".join(key.name for key in KEYS if key.section == name)) for name in sections)
-    return f"{_paragraph(places)}\n{_defined(rows)}"
-
-
-def _paragraph(text: str) -> str:
-    return _filled(text, "    ") + "\n"
-
-
-def _defined(rows: Iterable[tuple[str, str]]) -> str:
-    lines = []
-    for term, meaning in rows:
-        text, head = _filled(meaning, "        "), f"    {term}"
-        lines.append(f"{head:7} {text.lstrip()}" if len(head) < 8 else f"{head}\n{text}")
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _filled(text: str, indent: str) -> str:
-    # An option must not be torn at its dashes, nor a path.
-    words = " ".join(text.split())
-    return textwrap.fill(
-        words, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )
+    return f"{paragraph(places)}\n{defined(rows)}"

@@ -14,9 +14,10 @@ import pytest
 
 from ftpretrieve import __version__, cli
 from ftpretrieve.exits import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
+from ftpretrieve.manpage import WIDTH
 from ftpretrieve.mirror import commands, runner
 from ftpretrieve.mirror.arguments import parse
-from ftpretrieve.mirror.manual import EXIT_CODES, SYNOPSES, WIDTH, manual
+from ftpretrieve.mirror.manual import EXIT_CODES, SYNOPSES, manual
 from ftpretrieve.mirror.options import OPTIONS, Place
 from ftpretrieve.mirror.records import Job
 from ftpretrieve.signals import ENDING, Ended
