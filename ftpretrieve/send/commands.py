@@ -31,7 +31,7 @@ PROG = "ResifDataTransfer"
 ID_FORM = re.compile(r"[A-Za-z0-9]{1,16}")
 """What an identifier may be. It becomes a name at the server, so nothing else may pass."""
 
-ALL = ""
+ALL = True
 """The value of --resume without an ID."""
 
 FAILED = 1
@@ -52,7 +52,7 @@ class WrongDataType(FtpRetrieveError):
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of ending the program."""
-        raise WrongArguments(message)
+        raise WrongArguments(escape(message))  # it quotes words, which may have line breaks in them
 
 
 def _identifier(text: str) -> str:
@@ -123,7 +123,7 @@ def _check(arguments: argparse.Namespace) -> None:
 def _check_send(arguments: argparse.Namespace) -> None:
     if arguments.data_type is None:
         raise WrongArguments("-s needs -d TYPE, which says what the data is")
-    if arguments.resume and arguments.resume != ALL:
+    if arguments.resume not in (None, ALL):
         raise WrongArguments("with -s, --resume takes no ID: DIR says which one it is")
     if arguments.resume is not None and arguments.restart:
         raise WrongArguments("--resume and --restart exclude each other; give one of them")
@@ -195,7 +195,8 @@ def _work(settings: Settings, arguments: argparse.Namespace) -> int:
         request = _request(settings, arguments)
         return (run.test if arguments.test else run.send)(settings, request, sys.stdout)
     if arguments.resume is not None:
-        return run.resume(settings, arguments.resume or None, sys.stdout, bool(arguments.ignore_limits))
+        transaction_id = None if arguments.resume is ALL else arguments.resume
+        return run.resume(settings, transaction_id, sys.stdout, bool(arguments.ignore_limits))
     if arguments.retrieve_logs is not None:
         return follow.retrieve(settings, arguments.retrieve_logs, sys.stdout)
     if arguments.status is not None:
