@@ -101,10 +101,12 @@ def ensure_directory(path: Path) -> None:
 
     Elsewhere a directory that is missing is a slip of the pen, or a disk that is not mounted. Raises: StorageError.
     """
-    if path.is_dir():
+    if os.path.isdir(path):
         return
     if not path.is_relative_to(state_home()):
-        raise StorageError(f"{path} is no directory; make it, mount it, or name another place as 'logbook'")
+        raise StorageError(
+            f"{path} is no directory that this user can reach; make it, mount it, or name another place as 'logbook'"
+        )
     try:
         os.makedirs(path, 0o700, exist_ok=True)
     except OSError as error:

@@ -4,13 +4,14 @@ Each file is replaced whole, so a program that was killed at any moment finds th
 file that cannot be read harms no other transaction, and its id stays taken. Must not: decide what is to be sent.
 """
 
+import hashlib
 import json
 import math
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict
 from dataclasses import replace as altered
 from pathlib import Path
@@ -128,14 +129,11 @@ class Intents:
     def working(self, directory: str) -> Iterator[None]:
         """Hold the lock of a directory that is to be sent, by whatever name it is reached.
 
+        It may be gone: a transaction that only has to be noted as complete does not need it any more.
         Raises: InUse naming who is at work on it; StorageError.
         """
-        try:
-            status = os.stat(directory)
-        except OSError as error:
-            raise StorageError(f"cannot send {directory}: {error.strerror}") from error
         self._make()
-        lock = FileLock(str(self.directory / f"{status.st_dev}-{status.st_ino}.lock"))
+        lock = FileLock(str(self.directory / f"{_identity(directory)}.lock"))
         try:
             lock.acquire()
         except InUse as error:
@@ -147,7 +145,7 @@ class Intents:
 
     def _make(self) -> None:
         """Make the directory, for its user alone."""
-        if self.directory.is_dir():
+        if os.path.isdir(self.directory):
             return
         durable.ensure_directory(self.directory.parent)
         with suppress(FileExistsError):  # another process was faster
@@ -160,7 +158,7 @@ class Intents:
             except OSError as error:
                 raise StorageError(f"cannot make {self.directory}: {error.strerror}") from error
 
-    def _locked(self) -> Any:
+    def _locked(self) -> AbstractContextManager[None]:
         return durable.locked(str(self.directory / "lock"), self._wait)
 
     def _path(self, transaction_id: str) -> Path:
@@ -182,6 +180,15 @@ class Intents:
     def _of(self, state: State) -> tuple[Intent, ...]:
         found = [intent for intent in self._readable() if intent.state is state]
         return tuple(sorted(found, key=lambda intent: (intent.started, intent.id)))
+
+
+def _identity(directory: str) -> str:
+    """Return what all names of a directory have in common, and no other directory has."""
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return hashlib.sha256(os.fsencode(os.path.realpath(directory))).hexdigest()
+    return f"{status.st_dev}-{status.st_ino}"
 
 
 def _dump(intent: Intent) -> bytes:

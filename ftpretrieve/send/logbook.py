@@ -101,7 +101,7 @@ class Logbook:
 
         Raises: InUse; StorageError.
         """
-        if not self.path.exists():
+        if durable.read(self.path) is None:
             return None
         with self._locked():
             data = durable.read(self.path) or b""

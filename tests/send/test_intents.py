@@ -376,7 +376,7 @@ def test_a_store_whose_parent_is_missing_is_made_for_the_default_place_only(
     """As the logbook beside it."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     Intents(tmp_path / "state" / "ftpretrieve" / "transactions").write(intent())
-    with pytest.raises(StorageError, match=f"{tmp_path}/disk is no directory; make it"):
+    with pytest.raises(StorageError, match=f"{tmp_path}/disk is no directory that this user can reach"):
         Intents(tmp_path / "disk" / "transactions").write(intent())
     assert not (tmp_path / "disk").exists()
 
@@ -436,7 +436,9 @@ def test_work_that_ended_well_or_badly_leaves_nothing(store: Intents, tmp_path: 
     assert os.listdir(store.directory) == []
 
 
-def test_a_directory_that_is_missing_cannot_be_worked_on(store: Intents, tmp_path: Path) -> None:
+def test_a_directory_that_is_gone_is_locked_by_its_path(store: Intents, tmp_path: Path) -> None:
+    """Its transaction may be complete, and only has to be noted."""
     missing = tmp_path / "missing"
-    with pytest.raises(StorageError, match=f"cannot send {missing}: No such file"), store.working(str(missing)):
-        pass
+    refused = pytest.raises(InUse, match=f"{missing}/ is being sent")
+    with store.working(str(missing)), store.working(str(tmp_path / "another")), refused:
+        store.working(f"{missing}/").__enter__()

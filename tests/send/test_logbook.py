@@ -477,6 +477,6 @@ def test_a_missing_directory_is_made_for_the_default_place_only(
     default = tmp_path / "state" / "ftpretrieve" / "logbook.json"
     assert Logbook(default).append(ENTRY)
     assert default.parent.stat().st_mode & 0o777 == 0o700
-    with pytest.raises(StorageError, match=f"{tmp_path}/disk is no directory; make it"):
+    with pytest.raises(StorageError, match=f"{tmp_path}/disk is no directory that this user can reach"):
         Logbook(tmp_path / "disk" / "logbook.json").append(ENTRY)
     assert not (tmp_path / "disk").exists()
