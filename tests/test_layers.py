@@ -93,6 +93,8 @@ PURE = {
     "ftpretrieve.mirror.report",
     "ftpretrieve.mirror.script",
     "ftpretrieve.send.records",
+    "ftpretrieve.send.rsync_argv",
+    "ftpretrieve.send.rsync_words",
     "ftpretrieve.send.transaction",
     "ftpretrieve.send.verdict",
 }
