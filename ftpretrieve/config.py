@@ -205,10 +205,19 @@ class _Rejected(Exception):
 
 def usual_places(system: Path, environ: Mapping[str, str]) -> tuple[Path, Path]:
     """Return where a configuration is looked for when none is named: the user's file of that name, the system's."""
-    home = Path(environ.get("XDG_CONFIG_HOME") or "")
-    if not home.is_absolute():  # the XDG specification has relative ones ignored
-        home = Path(environ.get("HOME") or os.path.expanduser("~")) / ".config"
-    return home / "ftpretrieve" / system.name, system
+    return _home("XDG_CONFIG_HOME", ".config", environ) / "ftpretrieve" / system.name, system
+
+
+def state_home(environ: Mapping[str, str]) -> Path:
+    """Return where programs keep what has to last for a user."""
+    return _home("XDG_STATE_HOME", ".local/state", environ)
+
+
+def _home(variable: str, usual: str, environ: Mapping[str, str]) -> Path:
+    home = Path(environ.get(variable) or "")
+    if home.is_absolute():  # the XDG specification has relative ones ignored
+        return home
+    return Path(environ.get("HOME") or os.path.expanduser("~")) / usual
 
 
 def unquoted(text: str) -> str:

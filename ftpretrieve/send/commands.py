@@ -6,7 +6,6 @@ Installed as `ResifDataTransfer`, and reached as `ftpretrieve send`. Must not: d
 import argparse
 import logging
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from ftpretrieve.exits import EXIT_USAGE, say
 from ftpretrieve.logs import record
 from ftpretrieve.send.log import open_log
 from ftpretrieve.send.manual import OPTIONS, Option, manual
-from ftpretrieve.send.records import Settings
+from ftpretrieve.send.records import ID_FORM, Settings
 from ftpretrieve.send.settings import absolute_directory, find_config, read_settings
 from ftpretrieve.units import parse_duration
 
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
     from ftpretrieve.send.survey import Request
 
 PROG = "ResifDataTransfer"
-
-ID_FORM = re.compile(r"[A-Za-z0-9]{1,16}")
-"""What an identifier may be. It becomes a name at the server, so nothing else may pass."""
 
 ALL = True
 """The value of --resume without an ID."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ftpretrieve.config import state_home
 from ftpretrieve.errors import InUse, StorageError
 from ftpretrieve.files import Door
 from ftpretrieve.lock import FileLock
@@ -90,20 +91,14 @@ def locked(path: str, wait: Callable[[float], object]) -> Iterator[None]:
         lock.release()
 
 
-def state_home() -> Path:
-    """Return where programs keep what has to last for a user, as the XDG base directory specification has it."""
-    given = os.environ.get("XDG_STATE_HOME", "")
-    return Path(given) if os.path.isabs(given) else Path("~/.local/state").expanduser()
-
-
 def ensure_directory(path: Path) -> None:
-    """Make the directory that logbook and transactions are in, but only below the user's own `state_home`.
+    """Make the directory that logbook and transactions are in, but only below the user's own `config.state_home`.
 
     Elsewhere a directory that is missing is a slip of the pen, or a disk that is not mounted. Raises: StorageError.
     """
     if os.path.isdir(path):
         return
-    if not path.is_relative_to(state_home()):
+    if not path.is_relative_to(state_home(os.environ)):
         raise StorageError(
             f"{path} is no directory that this user can reach; make it, mount it, or name another place as 'logbook'"
         )

@@ -21,9 +21,8 @@ from ftpretrieve.errors import FtpRetrieveError, InUse, StorageError
 from ftpretrieve.files import Door
 from ftpretrieve.lock import FileLock
 from ftpretrieve.send import durable
-from ftpretrieve.send.records import MOVES, Intent, SeenFile, Snapshot, State
+from ftpretrieve.send.records import ID_FORM, MOVES, Intent, SeenFile, Snapshot, State
 
-_ID = re.compile(r"[A-Za-z0-9]{1,16}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -113,7 +112,7 @@ class Intents:
             return set()
         except OSError as error:
             raise StorageError(f"cannot read {self.directory}: {error.strerror}") from error
-        return {name.removesuffix(".json") for name in names if name.endswith(".json") and _ID.fullmatch(name[:-5])}
+        return {name.removesuffix(".json") for name in names if name.endswith(".json") and ID_FORM.fullmatch(name[:-5])}
 
     def damaged(self) -> list[str]:
         """Return a sentence for each transaction that cannot be read."""
@@ -162,7 +161,7 @@ class Intents:
         return durable.locked(str(self.directory / "lock"), self._wait)
 
     def _path(self, transaction_id: str) -> Path:
-        if not _ID.fullmatch(transaction_id):
+        if not ID_FORM.fullmatch(transaction_id):
             raise FtpRetrieveError(
                 f"{transaction_id!r} is no transaction identifier: that is 1 to 16 letters and digits"
             )

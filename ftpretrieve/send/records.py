@@ -6,6 +6,7 @@ UTF-8 are spelt as `os.fsdecode` spells them. Times are seconds since the epoch 
 
 import hashlib
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ GB = 1024**3
 
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 """Dates of logbooks and of the XML: ISO 8601, UTC, whole seconds."""
+
+ID_FORM = re.compile(r"[A-Za-z0-9]{1,16}")
+"""What the id of a transaction may be. It becomes a name here and at the server, so nothing else may pass."""
 
 
 def format_date(epoch_secs: float) -> str:

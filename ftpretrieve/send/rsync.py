@@ -14,7 +14,6 @@ Must not: decide what is sent, or remember anything. The password goes into the 
 """
 
 import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import CommandFailed, RemoteUnavailable, SessionExpired, StorageError
 from ftpretrieve.passwords import COMMAND_SECS
 from ftpretrieve.send import rsync_argv
-from ftpretrieve.send.records import Intent, Settings, Snapshot
+from ftpretrieve.send.records import ID_FORM, Intent, Settings, Snapshot
 from ftpretrieve.send.rsync_argv import Call
 from ftpretrieve.send.rsync_words import Item, are_only_missing, failure, parse_item, parse_progress
 from ftpretrieve.send.tools import Rsync
@@ -43,8 +42,6 @@ RSYNC_CONNECT_PROG starts a program, which would inherit the password. The local
 
 PARTIAL = 23
 """Exit code of rsync when some of what it was asked for could not be had."""
-
-ID = re.compile(r"[A-Za-z0-9]{1,16}")
 
 OPEN_MODE, OPEN_FILE_MODE = 0o755, 0o644
 """Of what is made for the server: it takes the modes over, and the data centre has to be able to read there."""
@@ -115,7 +112,7 @@ class DataCentre:
 
     def statuses(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Return the status XML of those ids that have one, up to the size that is parsed."""
-        names = sorted({name for name in ids if ID.fullmatch(name)})  # an old logbook may hold anything
+        names = sorted({name for name in ids if ID_FORM.fullmatch(name)})  # an old logbook may hold anything
         if not names:
             return {}
         with self._private() as private:

@@ -184,10 +184,7 @@ def read_settings(path: str | os.PathLike[str], environ: Mapping[str, str] = os.
 
 def default_logbook(environ: Mapping[str, str]) -> Path:
     """Return where the logbook is when the file does not say it."""
-    home = Path(environ.get("XDG_STATE_HOME") or "")
-    if not home.is_absolute():  # the XDG specification has relative ones ignored
-        home = Path(environ.get("HOME") or os.path.expanduser("~")) / ".local" / "state"
-    return home / "ftpretrieve" / "logbook.json"
+    return config.state_home(environ) / "ftpretrieve" / "logbook.json"
 
 
 def absolute_directory(text: str, cwd: str) -> str:
