@@ -2,7 +2,7 @@
 
 Each method makes one change and returns when the system call has. A test hands in another door that records the order,
 fails at a step, or stops there; the product has only this one. It must not decide anything: what is done in which order
-is the business of `staging`, `journal` and `poller`.
+is the business of those who call it.
 """
 
 import os
