@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -89,11 +90,12 @@ def test_what_was_appended_is_read(path: Path) -> None:
 
 def test_a_transaction_is_entered_once(path: Path) -> None:
     """Whoever resumes one does not know whether it was entered before the crash."""
-    book = Logbook(path)
-    assert book.append(ENTRY)
+    assert Logbook(path).append(ENTRY)
     before = path.read_bytes()
-    assert not book.append(entry("ABCD0001", date=format_date(NOW + 5)))
+    door = RecordingDoor()
+    assert not Logbook(path, door=door).append(entry("ABCD0001", date=format_date(NOW + 5)))
     assert path.read_bytes() == before
+    assert [change.verb for change in door.record] == ["sync-directory"]  # the first may have been killed before it
 
 
 OLD = [
@@ -171,10 +173,18 @@ def test_an_entry_without_a_date_counts_as_if_it_were_of_now(path: Path, date: s
         ("2026-11-21T07:59:59Z", False),
     ],
 )
-def test_dates_of_other_spellings_are_understood(path: Path, date: str, counts: bool) -> None:
-    """NOW is 08:00 UTC."""
+def test_dates_of_other_spellings_are_understood(
+    path: Path, date: str, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NOW is 08:00 UTC, and the zone of the machine does not matter."""
+    monkeypatch.setenv("TZ", "XXX-5")
+    time.tzset()
     Logbook(path).append(entry("A", date=date))
-    assert Logbook(path).gb_since(NOW) == (1.25 if counts else 0)
+    try:
+        assert Logbook(path).gb_since(NOW) == (1.25 if counts else 0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
     assert Logbook(path).doubts(0) == []
 
 

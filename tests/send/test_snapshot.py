@@ -204,6 +204,19 @@ def test_what_cannot_be_read_is_named_before_anything_is_sent(open_place: Path) 
     assert "data/file3 and 2 more; give this user the right" in text
 
 
+def test_a_directory_that_cannot_be_entered_is_named_instead_of_its_files(open_place: Path) -> None:
+    """Their names can be read, and nothing else."""
+    for name in "xy":
+        put(open_place / "no entry" / name)
+    (open_place / "no entry").chmod(0o444)
+    with (
+        without_privileges(),
+        pytest.raises(StorageError, match=f"cannot read 1 of what is in {open_place}: no entry;"),
+    ):
+        take(str(open_place))
+    (open_place / "no entry").chmod(0o755)
+
+
 def test_the_directory_itself_that_cannot_be_read_is_named(open_place: Path) -> None:
     (open_place / "data").mkdir(mode=0o311)
     with (
