@@ -40,7 +40,7 @@ class Settings:
     data_types: tuple[str, ...]
     working_directory: Path  # for what lives as long as the command
     logbook: Path
-    log_file: Path | None  # None: standard error
+    log_file: Path | None  # None: only people are told, on standard error
     log_level: str
     du: Path | None
     du_arguments: tuple[str, ...]
