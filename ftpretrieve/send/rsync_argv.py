@@ -33,7 +33,8 @@ _REPORT = "what rsync reports is read by this program"
 _PROOF = "it could not be proven any more that the server has all files as they are here"
 
 REFUSED: tuple[tuple[str, str], ...] = (
-    ("--del*", _DELETES),
+    ("--del", _DELETES),
+    ("--delete*", _DELETES),
     ("--remove-*", _DELETES),
     ("--dry-run", f"{_SENDS_NOTHING}; use -t"),
     ("--list-only", _SENDS_NOTHING),
@@ -82,9 +83,10 @@ LETTERS_WITH_VALUE = "BMTef@"
 
 _WITH_VALUE = """
 address backup-dir block-size bwlimit checksum-choice checksum-seed chmod chown compress-choice compress-level
-compress-threads contimeout copy-dest debug early-input exclude exclude-from filter groupmap iconv include include-from
-info link-dest log-file log-file-format max-alloc max-size min-size modify-window outbuf partial-dir protocol
-skip-compress sockopts stop-after stop-at suffix temp-dir time-limit timeout usermap
+compress-threads confine-root contimeout copy-as copy-dest debug early-input exclude exclude-from filter groupmap
+iconv include include-from info link-dest log-file log-file-format max-alloc max-delete max-size min-size
+modify-window outbuf partial-dir protocol skip-compress sockopts stderr stop-after stop-at suffix temp-dir time-limit
+timeout usermap
 """
 WITH_VALUE = frozenset(f"--{name}" for name in _WITH_VALUE.split())
 """Options whose value may be the next word; of others a word that is no option would be one more source."""

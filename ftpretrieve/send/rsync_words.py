@@ -115,7 +115,8 @@ EXIT_MEANINGS = {
     12: Meaning("was cut off by the server", _LATER, RemoteUnavailable),
     13: Meaning("cannot write its messages", _LATER),
     14: Meaning("has trouble between its own processes", _LATER),
-    20: Meaning("was ended by a signal", "run it again"),
+    # Measured: this also comes when the session is ended at the server, as when that is shut down.
+    20: Meaning("was ended by a signal, here or at the server", _LATER, RemoteUnavailable),
     21: Meaning("lost one of its own processes", _LATER),
     22: Meaning("has too little memory", "free some memory"),
     23: Meaning("could not send everything", "mend what it names and run it again"),
@@ -157,23 +158,30 @@ _NOISE = re.compile(
 )
 """What follows from the trouble, or is none."""
 
+_TROUBLE = re.compile(r"rsync: |@?ERROR|IO error|WARNING|file has vanished|cannot |could not |\[\w+\] io timeout")
+"""How lines begin that tell of trouble. Others are chatter, which there is much of with -v."""
+
+
+def complaints(output: Sequence[str]) -> list[str]:
+    """Return the lines of an output that tell of trouble, without those that only follow from it."""
+    return [line for line in output if _TROUBLE.match(line) and not _NOISE.fullmatch(line)]
+
 
 def failure(code: int, output: Sequence[str], doing: str) -> FtpRetrieveError:
     """Return the error that an exit code becomes; `output`: all lines of rsync, `doing`: what it was wanted for."""
     how = f"code {code}" if code > 0 else f"signal {-code}"
     words, fix, error = EXIT_MEANINGS.get(code, Meaning("failed", "see rsync(1)"))
-    said = [line.strip() for line in output if line.strip() and parse_progress(line) is None]
-    complaints = [line for line in said if not _NOISE.fullmatch(line)]
+    troubles = complaints(output)
     for pattern, better_fix, better_error in REASONS:
-        if any(re.search(pattern, line, re.IGNORECASE) for line in complaints):
+        if any(re.search(pattern, line, re.IGNORECASE) for line in troubles):
             fix, error = better_fix, better_error
             break
-    shown = complaints or [line for line in said if not line.startswith("= ")]
-    last = escape("; ".join(shown[-LAST_LINES:])[-LAST_CHARACTERS:])
+    shown = troubles or [line for line in output if line.strip() and not line.startswith("= ")]
+    last = escape("; ".join(line.strip() for line in shown[-LAST_LINES:])[-LAST_CHARACTERS:])
     return error(f"{doing}: rsync {words} ({how}){': ' if last else ''}{last}; {fix}")
 
 
 def are_only_missing(output: Sequence[str]) -> bool:
     """Return whether an exit code 23 has no other reason than that files that were asked for are not there."""
-    complaints = [line for line in output if line.strip() and not _NOISE.fullmatch(line)]
-    return bool(complaints) and all(re.search(r"link_stat .* failed: .*\(2\)$", line) for line in complaints)
+    found = complaints(output)
+    return bool(found) and all(re.search(r"link_stat .* failed: .*\(2\)$", line) for line in found)

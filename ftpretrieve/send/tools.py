@@ -71,7 +71,7 @@ def size_gb(du: Path, settings: Settings, directory: str, timeout_secs: float) -
     argv = [str(du), *settings.du_arguments, "--", directory]
     output = command.run(argv, timeout_secs=timeout_secs)
     found = re.fullmatch(rb"(\d+)\t" + re.escape(os.fsencode(directory)) + rb"[\n\0]", output)
-    counts_bytes = any(re.fullmatch(r"--bytes|-[a-zA-Z]*b[a-zA-Z]*|(-B|--block-size=)1", word) for word in argv[1:-2])
+    counts_bytes = any(re.fullmatch(r"--bytes|-[a-zA-Z0]*b[a-zA-Z0]*|(-B|--block-size=)1", word) for word in argv[1:-2])
     if found is None or not counts_bytes:
         raise CommandFailed(
             f"{du} {' '.join(settings.du_arguments)} does not print one number of bytes for {directory}; set 'disk "

@@ -1,0 +1,166 @@
+"""What rsync says, understood: lines as they were printed by rsync 3.5.0, where nothing else is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftpretrieve.errors import (
+    CommandFailed,
+    FtpRetrieveError,
+    LoginRefused,
+    RemoteRefused,
+    RemoteUnavailable,
+    StorageError,
+)
+from ftpretrieve.send.rsync_words import (
+    EXIT_MEANINGS,
+    are_only_missing,
+    failure,
+    parse_item,
+    parse_progress,
+    parse_version,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        pytest.param("rsync  version 3.0.6  protocol version 30\nCopyright", (3, 0, 6), id="3.0.6"),
+        pytest.param("rsync  version 3.5.0  protocol version 32\n", (3, 5, 0), id="3.5.0"),
+        pytest.param("rsync  version v3.4.1dev  protocol version 32\n", (3, 4, 1), id="made from its repository"),
+        pytest.param("rsync  version 3.3.0pre1  protocol version 31\n", (3, 3, 0), id="before a release"),
+        pytest.param("rsync  version 2.6.9  protocol version 29\n", (2, 6, 9), id="an old Mac"),
+        pytest.param("openrsync: protocol version 29\nrsync version 2.6.9 compatible\n", None, id="a new Mac"),
+        pytest.param("rsync: no version\n", None, id="no number"),
+        pytest.param("", None, id="nothing"),
+    ],
+)
+def test_version(text: str, version: tuple[int, int, int] | None) -> None:
+    """What only calls itself compatible is not rsync."""
+    assert parse_version(text) == version
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "path"),
+    [
+        (b"= <f+++++++++ a b", "<f+++++++++", b"a b"),
+        (b"= <f.st...... a/b", "<f.st......", b"a/b"),
+        (b"= cd+++++++++ ./", "cd+++++++++", b"./"),
+        (b"= .f          a", ".f         ", b"a"),  # nothing to do, said with -vv
+        (b"= *deleting   a", "*deleting  ", b"a"),
+        (b"= <f+++++++++  a ", "<f+++++++++", b" a "),
+        (b"= <f+++++++++ caf\\#351", "<f+++++++++", b"caf\xe9"),
+        (b"= <f+++++++++ new\\#012line", "<f+++++++++", b"new\nline"),
+        (b"= <f+++++++++ oct\\#134#012x", "<f+++++++++", b"oct\\#012x"),
+        (b"= <f+++++++++ back\\slash\\#9", "<f+++++++++", b"back\\slash\\#9"),
+    ],
+)
+def test_a_file_is_reported_with_its_very_name(line: bytes, code: str, path: bytes) -> None:
+    assert parse_item(line) == (code, path)
+
+
+@pytest.mark.parametrize("line", [b"", b"created directory x", b"<f+++++++++ a", b"= short", b"@ERROR: no", b"= "])
+def test_other_lines_report_no_file(line: bytes) -> None:
+    assert parse_item(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("         32,768   0%    0.00kB/s    0:00:00  ", "32,768 bytes, 0 %, 0.00kB/s, 0:00:00 left"),
+        ("     21,004,288  23%   19.55MB/s    0:00:03  ", "21,004,288 bytes, 23 %, 19.55MB/s, 0:00:03 left"),
+        ("     30,000,000  33%   19.93MB/s    0:00:01 (xfr#1, to-chk=3/5)", "30,000,000 bytes, 33 %, 19.93MB/s"),
+        ("         90.00M 100%  697.56MB/s   12:34:56 (xfr#3, ir-chk=0/5)", "90.00M bytes, 100 %, 697.56MB/s"),
+        ("= <f+++++++++ 12 5% 1.00kB/s 0:00:00", None),
+        ("", None),
+    ],
+)
+def test_progress(line: str, words: str | None) -> None:
+    """With brackets a file has just ended, and the time is not that which is left."""
+    assert parse_progress(line) == words
+
+
+AUTH = "@ERROR: auth failed on module INCOMING_TEST"
+START = "rsync error: error starting client-server protocol (code 5) at main.c(1954) [sender=3.5.0]"
+RESET = "rsync: [sender] read error: Connection reset by peer (104)"
+SOME = "rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1394)"
+FULL = 'rsync: [receiver] write failed on "/F/f1" (in SMALL): No space left on device (28)'
+
+ROWS = [
+    (5, [AUTH, START], LoginRefused, "'my node password'"),
+    (5, ["@ERROR: max connections (1) reached -- try again later", START], RemoteUnavailable, "one more client"),
+    (5, [RESET, "@ERROR: Unknown module 'UNK'", START], RemoteRefused, "'my node name'"),
+    (5, ["@ERROR: access denied to HOST from localhost (127.0.0.1)", START], RemoteRefused, "let this machine in"),
+    (5, ["@ERROR: chdir failed", START], RemoteRefused, "ask the data centre"),
+    (5, ["rsync: did not see server greeting", START], RemoteUnavailable, "try again later"),
+    (1, ["ERROR: module is read only", "rsync error: syntax or usage error (code 1) at main.c(1185)"], RemoteRefused,
+     "ask the data centre"),
+    (1, ["rsync: --nonsense: unknown option"], CommandFailed, "'rsync extra args'"),
+    (4, ["rsync: The server is configured to refuse --dry-run (-n)"], RemoteRefused, "nothing can be proven"),
+    (4, ["rsync: The server is configured to refuse --compress (-z)"], RemoteRefused, "'rsync compress = no'"),
+    (4, ["rsync: The server is configured to refuse --checksum (-c)"], RemoteRefused, "'rsync extra args'"),
+    (10, ["rsync: [sender] failed to connect to 127.0.0.1 (127.0.0.1): Connection refused (111)"], RemoteUnavailable,
+     "'rsync port'"),
+    (11, ["= <f+++++++++ f1", FULL, "rsync error: error in file IO (code 11) at receiver.c(657)", RESET],
+     RemoteRefused, "when there is room"),
+    (12, [RESET], RemoteUnavailable, "Connection reset by peer"),
+    (23, ['rsync: [sender] link_stat "/d/nope" failed: No such file or directory (2)', SOME], CommandFailed,
+     "nothing writes to the directory"),
+    (23, ['rsync: [sender] send_files failed to open "/d/f": Permission denied (13)', SOME], StorageError,
+     "let this user read it"),
+    (23, ['rsync: [receiver] mkstemp "/V/.f3.nwnMSJ" (in INCOMING_TEST) failed: Permission denied (13)', SOME],
+     RemoteRefused, "ask the data centre"),
+    (23, ["could not make way for new regular file: f3", SOME], CommandFailed, "mend what it names"),
+    (24, ['file has vanished: "/d/f2"'], CommandFailed, "nothing writes to the directory"),
+    (30, ["[sender] io timeout after 2 seconds -- exiting"], RemoteUnavailable, "'rsync timeout'"),
+    (-9, [], CommandFailed, "signal 9"),
+    (20, ["rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20) at io.c(586) [generator=3.5.0]"],
+     RemoteUnavailable, "at the server"),
+    (99, ["what?"], CommandFailed, "code 99): what?; see rsync(1)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "output", "error", "hint"), ROWS, ids=[f"{row[0]} {row[1][-1:]}" for row in ROWS])
+def test_a_failure_says_what_to_do(code: int, output: list[str], error: type[FtpRetrieveError], hint: str) -> None:
+    """The class decides whether it is tried again."""
+    found = failure(code, output, "sending X")
+    assert type(found) is error
+    assert str(found).startswith("sending X: rsync ")
+    assert hint in str(found)
+
+
+@pytest.mark.parametrize("code", [*range(1, 7), *range(10, 15), *range(20, 26), 30, 35])
+def test_every_documented_exit_code_has_words(code: int) -> None:
+    assert EXIT_MEANINGS[code].words in str(failure(code, [], "x"))
+
+
+def test_last_words_are_the_complaints_without_noise() -> None:
+    """Not what follows from them, nor the files that were reported; and they cannot steer a terminal."""
+    progress = "     21,004,288  23%   19.55MB/s    0:00:03  "
+    output = [
+        "created directory x",
+        "= <f+++++++++ f1",
+        progress,
+        FULL + "\x1b[31m",
+        RESET,
+        "rsync error: x (code 11) at y",
+    ]
+    text = str(failure(11, output, "x"))
+    assert FULL + "\\u001b[31m" in text
+    assert not any(noise in text for noise in ("created", "sent", "f1+", "19.55", "Connection reset", "rsync error"))
+
+
+def test_a_thousand_complaints_do_not_fill_the_screen() -> None:
+    """The last ones are shown."""
+    text = str(failure(23, [f"rsync: complaint {number} {'x' * 300}" for number in range(1000)], "x"))
+    assert "complaint 999" in text
+    assert len(text) < 1000
+
+
+def test_what_is_only_not_there_is_told_from_what_cannot_be_read() -> None:
+    """Exit code 23 means both."""
+    gone = 'rsync: [sender] link_stat "ABCD1234.xml" (in TRANSACTION_XML) failed: No such file or directory (2)'
+    unreadable = 'rsync: [sender] send_files failed to open "ABCD1234.xml" (in T): Permission denied (13)'
+    assert are_only_missing(["created directory got", gone, "chatter of -v", SOME, RESET])
+    assert not are_only_missing([gone, unreadable, SOME])
+    assert not are_only_missing([SOME])
