@@ -10,7 +10,7 @@ import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from signal import SIGTERM
@@ -455,30 +455,70 @@ def test_the_deadline_ends_a_push(node: Node) -> None:
     assert node.waited == []
 
 
+@contextmanager
+def cutting(target: tuple[str, int], after_bytes: int) -> Iterator[int]:
+    """Pass connections on, and cut the first one after so many bytes; gives the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def pump(source: socket.socket, sink: socket.socket, limit: float) -> None:
+            with suppress(OSError):
+                while limit > 0 and (data := source.recv(65_536)):
+                    sink.sendall(data)
+                    limit -= len(data)
+            for one, how in ((source, socket.SHUT_RD), (sink, socket.SHUT_WR)):  # what is under way still arrives
+                with suppress(OSError):
+                    one.shutdown(how)
+
+        def serve() -> None:
+            limit: float = after_bytes
+            with suppress(OSError):  # closed: the test is over
+                while True:
+                    client, _ = listening.accept()
+                    with client, socket.create_connection(target) as server:
+                        back = threading.Thread(target=pump, args=(server, client, float("inf")))
+                        back.start()
+                        pump(client, server, limit)
+                        back.join()
+                    limit = float("inf")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
 def test_what_was_cut_off_goes_on(node: Node, centre: Rsyncd) -> None:
     """Only what is missing is sent; the part of a file that had come counts as well."""
     content = random.Random(1).randbytes(3_000_000)
     node.put("b.big", content)
-    cut = threading.Event()
-
-    def progress(_: str) -> None:
-        temporary = [path for path in centre.incoming.rglob(".b.big.*") if path.stat().st_size > 500_000]
-        if temporary and not cut.is_set():
-            cut.set()
-            centre.drop(SIGTERM)
 
     def wait(_: float) -> None:
-        psutil.wait_procs(psutil.Process(centre.pid).children(recursive=True))  # they keep what has come
+        psutil.wait_procs(psutil.Process(centre.pid).children(recursive=True))  # so long it keeps what has come
 
-    bandwidth = replace(node.settings, bandwidth_kb=2000, retries=1)
-    sent = node.send(node.centre(settings=bandwidth, progress=progress, wait=wait))
-    assert cut.is_set()
-    assert "trying again in 2 s" in node.heard[0]
+    with cutting((centre.host, centre.port), 2_000_000) as port:
+        broken = replace(node.settings, port=port, retries=1)
+        sent = node.send(node.centre(settings=broken, wait=wait))
+    assert len(node.heard) == 1
     assert sent == {"a.mseed", "b.big", "day/b.mseed"}
     assert tree(centre.incoming / ID) == tree(node.data)
     took = {file.path: file.took for file in centre.received()}
-    assert took[f"{ID}/b.big"] < len(content) - 400_000
+    assert took[f"{ID}/b.big"] < 1_500_000
     assert [file.path for file in centre.received()].count(f"{ID}/a.mseed") == 1
+
+
+def test_a_server_that_is_shut_down_half_way(node: Node, centre: Rsyncd) -> None:
+    """Its session says so with exit code 20, and the next one is served."""
+    node.put("big", random.Random(1).randbytes(5_000_000))
+
+    def shut_down(_: str) -> None:
+        if not node.heard:
+            centre.drop(SIGTERM)
+
+    slow = replace(node.settings, bandwidth_kb=5000, retries=1)
+    node.send(node.centre(settings=slow, progress=shut_down))
+    assert "trying again in 2 s" in node.heard[0]
+    assert tree(centre.incoming / ID) == tree(node.data)
 
 
 def test_a_server_that_is_full_of_clients(make_rsyncd: Callable[..., Rsyncd], make_node: Callable[..., Node]) -> None:
