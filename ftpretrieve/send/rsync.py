@@ -2,9 +2,12 @@
 
 Theory. Every method is one or two calls of rsync; each names what it proves. A call that failed by what can heal is
 made again, after 2, 4, 8 ... s; rsync goes on where it was cut off. The exit code alone decides success, since rsync
-reports a file when it begins to send it (measured: with a full disk it reports files that never arrived).
+reports a file when it begins to send it (measured with 3.5.0: with a full disk it reports files that never arrived).
 Whether the server has something is asked by a dry run that would send it, which modules that can only be written to
 answer as well. A server that refuses `--dry-run` is refused in turn: nothing could be proven there.
+
+What a broken connection leaves at the server is kept by `--partial` under the final name, its mtime 0, and only the rest
+is sent; a session that is killed there (SIGKILL, a power cut) leaves `.name.XXXXXX`, which nobody uses again. Measured.
 
 Whether the server is silent is left to rsync: measured with 3.5.0, `--timeout` ends a connection on which nothing comes
 (also before the greeting; after about twice the time), `--contimeout` one that does not come about. Above both is the

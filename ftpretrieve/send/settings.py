@@ -19,6 +19,7 @@ from ftpretrieve.config import REQUIRED, ConfigFile, Key
 from ftpretrieve.errors import ConfigError
 from ftpretrieve.passwords import READABLE_BY_OTHERS, Secret
 from ftpretrieve.send.records import Settings
+from ftpretrieve.send.rsync_argv import forbidden
 
 NODES = ("DASE", "IPGP", "OBS-INSU", "OMIV", "RAP", "RLBP", "RLBP-OCA", "SISMOB", "TEST")
 """The nodes that the data centre has always known."""
@@ -49,6 +50,13 @@ def _each(what: str) -> Callable[[str], tuple[str, ...]]:
         return found
 
     return parse
+
+
+def _rsync_arguments(text: str) -> tuple[str, ...]:
+    found = config.words(text)
+    if problems := forbidden(found):
+        raise ValueError(f"is not usable: {'; '.join(problems)}")
+    return found
 
 
 def _gigabytes(text: str) -> float:
@@ -105,8 +113,8 @@ KEYS: tuple[Key, ...] = (
         "Whether data is compressed on its way: yes or no. miniSEED is compressed already."),
     Key("rsync", "rsync timeout", config.seconds(1, DAY), "10",
         "Longest silence of the server in seconds."),
-    Key("rsync", "rsync extra args", config.words, "",
-        "Further arguments of rsync, quoted as in a shell."),
+    Key("rsync", "rsync extra args", _rsync_arguments, "",
+        "Further arguments of rsync, quoted as in a shell; what would defeat this program, as --delete, is refused."),
     Key("rsync", "rsync retries", config.whole(0, 100), "3",
         "How often it is tried again after a trouble that may be over by itself, such as a server that went away."),
 

@@ -117,6 +117,8 @@ BAD = [
     ("rsync compress", "a bit", "write yes or no"),
     ("rsync timeout", "0", "is out of range; give 1 s to 1 d"),
     ("rsync extra args", "--exclude='a", "has an unclosed quote"),
+    ("rsync extra args", "-v --delete", "--delete cannot be used: it deletes files"),
+    ("rsync extra args", "-v /etc", "/etc is no option"),
     ("rsync retries", "-1", "give a whole number from 0 to 100"),
     ("log file", "'a.log'", "has quotes around it"),
     ("log level", "LOUD", "is unknown; give one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
