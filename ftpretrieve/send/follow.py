@@ -109,8 +109,18 @@ class Follower:
 
 def _finished(entry: LogEntry, now: float) -> Intent:
     """Return what is remembered of a transaction that another program has sent; no directory has its digest."""
-    return Intent(entry.transaction_id, entry.node, entry.directory, entry.data_type, now, entry.size_gb, digest="0" * 64,
-                  files=0, total_bytes=0, state=State.FINISHED)  # fmt: skip
+    return Intent(
+        id=entry.transaction_id,
+        node=entry.node,
+        directory=entry.directory,
+        data_type=entry.data_type,
+        started=now,
+        size_gb=entry.size_gb,
+        digest="0" * 64,
+        files=0,
+        total_bytes=0,
+        state=State.FINISHED,
+    )
 
 
 def retrieve(settings: Settings, transaction_id: str, out: TextIO) -> int:

@@ -96,13 +96,13 @@ class Intents:
         ]
         return max(found, key=lambda intent: (intent.state is State.SENDING, intent.started, intent.id), default=None)
 
+    def all(self) -> tuple[Intent, ...]:
+        """Return all that can be read, oldest first."""
+        return tuple(sorted(self._readable(), key=lambda intent: (intent.started, intent.id)))
+
     def unfinished(self) -> tuple[Intent, ...]:
         """Return all that were begun and not completed, oldest first."""
-        return self._of(State.SENDING)
-
-    def sent(self) -> tuple[Intent, ...]:
-        """Return all that are complete and of which the last word is not known, oldest first."""
-        return self._of(State.SENT)
+        return tuple(intent for intent in self.all() if intent.state is State.SENDING)
 
     def ids(self) -> set[str]:
         """Return the ids that are taken, those of damaged files too. Raises: StorageError."""
@@ -175,10 +175,6 @@ class Intents:
             with suppress(StorageError):  # `damaged` tells of it
                 if intent := self.get(transaction_id):
                     yield intent
-
-    def _of(self, state: State) -> tuple[Intent, ...]:
-        found = [intent for intent in self._readable() if intent.state is state]
-        return tuple(sorted(found, key=lambda intent: (intent.started, intent.id)))
 
 
 def _identity(directory: str) -> str:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ftpretrieve.errors import FtpRetrieveError
+from ftpretrieve.errors import FtpRetrieveError, StorageError
 from ftpretrieve.files import Door
 from ftpretrieve.send import durable
 from ftpretrieve.send.records import LogEntry
@@ -79,6 +79,12 @@ class Logbook:
             if math.isnan(entry.size_gb):
                 found.append(f"{entry.transaction_id} has a size that is no number: it does not count")
         return [f"{self.path}: {sentence}; mend it there" for sentence in found]
+
+    def check_writable(self) -> None:
+        """Raise StorageError if `append` could not write, so that it is known before anything is sent."""
+        directory = os.path.dirname(os.path.realpath(self.path))
+        if os.path.isdir(directory) and not os.access(directory, os.W_OK | os.X_OK):
+            raise StorageError(f"cannot write the logbook {self.path}: this user may not write to {directory}")
 
     def append(self, entry: LogEntry) -> bool:
         """Add an entry durably; False, with nothing changed, if there is one of its transaction already.

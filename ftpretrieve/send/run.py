@@ -15,6 +15,7 @@ from typing import TextIO
 
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import FtpRetrieveError
+from ftpretrieve.escapes import escape
 from ftpretrieve.logs import record
 from ftpretrieve.progress import Progress
 from ftpretrieve.send.intents import Intents
@@ -53,13 +54,12 @@ def resume(settings: Settings, transaction_id: str | None, out: TextIO, ignore_l
     Raises: NotSent when the one is not unfinished, or for those that did not come to their end after the others did.
     """
     problems: list[str] = []
-    with _survey(settings, ignore_limits) as survey:
-        for intent in _unfinished(survey.intents, transaction_id):
-            request = Request(intent.directory, intent.data_type, resume=True, ignore_limits=ignore_limits)
-            try:
-                print(Sender(survey).send(request), file=out, flush=True)
-            except FtpRetrieveError as error:
-                problems.append(str(error))
+    for intent in _unfinished(Intents(settings.transactions), transaction_id):
+        request = Request(intent.directory, intent.data_type, resume=True, ignore_limits=ignore_limits)
+        try:
+            send(settings, request, out)
+        except FtpRetrieveError as error:
+            problems.append(f"{intent.id} of {intent.directory}: {error}")
     if problems:
         raise NotSent("\n".join(problems))
     return 0
@@ -69,7 +69,7 @@ def _unfinished(intents: Intents, transaction_id: str | None) -> list[Intent]:
     if transaction_id is None:
         found = list(intents.unfinished())
         if not found:
-            print("ResifDataTransfer: no transaction is unfinished", file=sys.stderr)
+            print("no transaction is unfinished", file=sys.stderr)
         return found
     intent = intents.get(transaction_id)
     if intent is None:
@@ -81,12 +81,17 @@ def _unfinished(intents: Intents, transaction_id: str | None) -> list[Intent]:
 
 def describe(settings: Settings, request: Request, forecast: Forecast) -> str:
     """Write a forecast for people."""
+    if forecast.unchanged:
+        return (
+            f"would send nothing: {escape(request.directory)} has not changed since it was sent as {forecast.unchanged}"
+        )
     together = forecast.week_gb + forecast.size_gb
-    share = f"{100 * together / settings.weekly_gb:.1f} %" if settings.weekly_gb else "more than all"
+    share = f"{100 * together / settings.weekly_gb:.1f} %"
     going_on = f", going on with {forecast.resumes}" if forecast.resumes else ""
     week = f"{forecast.week_gb:.3f} GB sent in the last 7 days + {forecast.size_gb:.3f} GB"
+    to = f"{settings.server}, port {settings.port}"
     lines = (
-        f"would send {request.directory} as {request.data_type} for {settings.node} to {settings.server}{going_on}",
+        f"would send {escape(request.directory)} as {request.data_type} for {settings.node} to {to}{going_on}",
         f"files: {forecast.files}",
         f"bytes: {forecast.total_bytes} ({format_bytes(forecast.total_bytes)})",
         f"weekly limit: {week} = {together:.3f} GB of {settings.weekly_gb:g} GB ({share})",
@@ -98,13 +103,15 @@ def describe(settings: Settings, request: Request, forecast: Forecast) -> str:
 def _survey(settings: Settings, ignore_limits: bool) -> Iterator[Survey]:
     """Find the programs, and show what happens while it is at work."""
     rsync, du = find_rsync(settings), find_du(settings)
+    logbook = Logbook(settings.logbook)
+    logbook.check_writable()
     deadline = Deadline(settings.max_secs)
     with Progress(sys.stderr) as shown:
 
         def tell(level: int, word: str, text: str, /, **fields: object) -> None:
             LOGGER.log(level, record(word, **fields))
             if level >= logging.WARNING:
-                shown.line(f"ResifDataTransfer: {text}")
+                shown.line(text)
 
         def retrying(text: str) -> None:
             tell(logging.WARNING, "RETRY", text, reason=text)
@@ -112,7 +119,7 @@ def _survey(settings: Settings, ignore_limits: bool) -> Iterator[Survey]:
         centre = DataCentre(settings, rsync, deadline, limited=not ignore_limits, tell=retrying, progress=shown.status)
         yield Survey(
             settings,
-            Logbook(settings.logbook),
+            logbook,
             Intents(settings.transactions),
             centre,
             lambda directory: size_gb(du, settings, directory, deadline.remaining()),

@@ -47,13 +47,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What would be sent. `week_gb`: sent in the last seven days. `resumes`: the id that would go on."""
+    """What would be sent; sizes as du counts. `week_gb`: sent in the last seven days."""
 
     files: int
     total_bytes: int
     size_gb: float
     week_gb: float
-    resumes: str | None
+    resumes: str | None = None  # the id that would go on
+    unchanged: str | None = None  # the id as which all of it was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +165,16 @@ class Survey:
     def test(self, request: Request) -> Forecast:
         """Return what would be sent. Raises: NotSent, and whatever would stand in the way."""
         last = None if request.restart else self.last(request)
+        resumes = None
         if last is not None and last.state is State.SENDING:
             intent, resumes = last, last.id
             snapshot = self.unchanged(last)
         else:
-            snapshot, resumes = take(request.directory), None
+            snapshot = take(request.directory)
+            if last is not None and last.digest == snapshot.digest:
+                return Forecast(0, 0, last.size_gb, self.week_gb(), unchanged=last.id)
             intent = self.candidate(request, snapshot)
         week_gb = self.check_limits(intent, request)
         planned = set(self.planned(intent, snapshot))
         sizes = [file.size for file in snapshot.files if file.path in planned]
-        return Forecast(len(sizes), sum(sizes), intent.size_gb, week_gb, resumes)
+        return Forecast(len(sizes), sum(sizes), intent.size_gb, week_gb, resumes=resumes)

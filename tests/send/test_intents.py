@@ -186,12 +186,12 @@ def test_what_counts_is_the_state_on_disk(store: Intents) -> None:
         store.move(intent(), State.ABANDONED)
 
 
-def test_the_unfinished_and_the_sent_come_oldest_first(store: Intents) -> None:
+def test_all_and_the_unfinished_come_oldest_first(store: Intents) -> None:
     for number, state in enumerate([State.SENT, State.SENDING, State.ABANDONED, State.SENDING, State.SENT]):
         store.write(intent(f"A{number}", started=10.0 - number, state=state))
     store.write(intent("B", started=7.0, state=State.FINISHED))
     assert [known.id for known in store.unfinished()] == ["A3", "A1"]
-    assert [known.id for known in store.sent()] == ["A4", "A0"]
+    assert [known.id for known in store.all()] == ["A4", "A3", "B", "A2", "A1", "A0"]
 
 
 # ---- of one directory
