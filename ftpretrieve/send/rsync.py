@@ -6,8 +6,9 @@ reports a file when it begins to send it (measured with 3.5.0: with a full disk 
 Whether the server has something is asked by a dry run that would send it, which modules that can only be written to
 answer as well. A server that refuses `--dry-run` is refused in turn: nothing could be proven there.
 
-What a broken connection leaves at the server is kept by `--partial` under the final name, its mtime 0, and only the rest
-is sent; a session that is killed there (SIGKILL, a power cut) leaves `.name.XXXXXX`, which nobody uses again. Measured.
+What a broken connection leaves at the server is kept by `--partial` under the final name, with mtime 0, and only the
+rest is sent; a session that is killed there (SIGKILL, a power cut) leaves `.name.XXXXXX`, which nobody uses again:
+measured with 3.5.0.
 
 Whether the server is silent is left to rsync: measured with 3.5.0, `--timeout` ends a connection on which nothing comes
 (also before the greeting; after about twice the time), `--contimeout` one that does not come about. Above both is the
