@@ -27,7 +27,7 @@ def hook(event, arguments):
     global changes
     if event == "open":
         path, mode, flags = arguments
-        if not (flags or 0) & WRITES or str(path) == os.devnull or os.fspath(path).endswith(".log"):
+        if isinstance(path, int) or not (flags or 0) & WRITES or os.fsencode(path).endswith(b".log"):
             return
     elif event not in CHANGES:
         return
