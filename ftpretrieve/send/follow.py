@@ -19,13 +19,17 @@ from ftpretrieve.send.logbook import Logbook
 from ftpretrieve.send.records import Intent, LogEntry, Settings, State, format_date
 from ftpretrieve.send.rsync import DataCentre
 from ftpretrieve.send.tools import find_rsync
-from ftpretrieve.send.transaction import Transaction, parse
+from ftpretrieve.send.transaction import Transaction, TransactionError, parse
 from ftpretrieve.send.verdict import Verdict, as_data, describe, exit_code, judge, status_in_words
 
 LOGGER = logging.getLogger("ftpretrieve.send")
 
 FIRST_WAIT_SECS, LONGEST_WAIT_SECS = 1.0, 60.0
 """How soon the data centre is asked again: analysing takes minutes to hours, and each question is a login."""
+
+
+ID_LENGTH = 16
+"""Of a foreign id so much is shown: it is as long as an id may be, and an attribute may be as long as the file."""
 
 
 class NoStatus(FtpRetrieveError):
@@ -78,14 +82,14 @@ class Follower:
         return centre.statuses(ids)
 
     def wait(self, transaction_id: str, wait_secs: float) -> Transaction | None:
-        """Return the status, asking again for at most so long as it is none that lasts. Raises: as `ask`, `parse`."""
+        """Return the status, asking again for at most so long as it is none that lasts. Raises: as `ask`, `_read`."""
         deadline = Deadline(wait_secs)
         pause = FIRST_WAIT_SECS
         while True:
             found = None
             try:
                 data = self.ask([transaction_id]).get(transaction_id)
-                found = None if data is None else parse(data)
+                found = None if data is None else _read(data, transaction_id)
             except RemoteUnavailable:
                 if deadline.expired:
                     raise
@@ -123,6 +127,17 @@ def _finished(entry: LogEntry, now: float) -> Intent:
     )
 
 
+def _read(data: bytes, transaction_id: str) -> Transaction:
+    """Return a status. Raises: TransactionError, also for the status of another transaction."""
+    found = parse(data)
+    if found.id != transaction_id:
+        other = escape(found.id[:ID_LENGTH])
+        raise TransactionError(
+            f"what the data centre has as the status of {transaction_id} is that of {other or 'none'}"
+        )
+    return found
+
+
 def retrieve(settings: Settings, transaction_id: str, out: TextIO) -> int:
     """Print the status XML as the data centre wrote it. Raises: NoStatus; TransactionError if it is no such XML."""
     data = Follower(settings).ask([transaction_id]).get(transaction_id)
@@ -130,7 +145,7 @@ def retrieve(settings: Settings, transaction_id: str, out: TextIO) -> int:
         raise NoStatus(
             f"the data centre has no status of {transaction_id}; the first comes when it has the transaction"
         )
-    parse(data)  # what is no status is no success, and nothing for a terminal
+    _read(data, transaction_id)  # what is no status is no success, and nothing for a terminal
     out.flush()
     out.buffer.write(data)
     out.buffer.flush()
@@ -173,7 +188,7 @@ def _outcome(follower: Follower, known: Known, data: bytes | None) -> tuple[int,
     if data is None:
         return exit_code(Verdict.UNFINISHED), _line(known, _words(known)), _no_status(known)
     try:
-        found = parse(data)
+        found = _read(data, known.id)
     except FtpRetrieveError as error:
         return 1, _line(known, f"its status cannot be read: {error}"), {**_no_status(known), "error": str(error)}
     verdict = follower.note(found, known)
