@@ -13,6 +13,7 @@ Must not: speak to rsync (`rsync`), write a file (`intents`, `logbook`), or gues
 import logging
 from dataclasses import dataclass
 
+from ftpretrieve.errors import FtpRetrieveError
 from ftpretrieve.send.records import Intent, LogEntry, Snapshot, State, format_date
 from ftpretrieve.send.snapshot import take
 from ftpretrieve.send.survey import NotSent, Request, Survey
@@ -54,7 +55,7 @@ class Sender:
             self._give_up(given_up)
         self.survey.intents.write(intent)
         self._tell(intent, logging.INFO, "SENDING", "is sent as {id}")
-        self._transfer(intent, snapshot, planned)
+        self._complete(intent, snapshot, planned)
         return self._book(intent)
 
     def _resume(self, intent: Intent, request: Request) -> str:
@@ -64,8 +65,17 @@ class Sender:
         if not self.survey.centre.is_complete(intent.id):
             snapshot = self.survey.unchanged(intent)
             self.survey.check_limits(intent, request)
-            self._transfer(intent, snapshot, self.survey.planned(intent, snapshot))
+            self._complete(intent, snapshot, self.survey.planned(intent, snapshot))
         return self._book(intent)
+
+    def _complete(self, intent: Intent, snapshot: Snapshot, planned: list[str]) -> None:
+        """Do what is left at the server, or say how to go on later."""
+        try:
+            self._transfer(intent, snapshot, planned)
+        except (FtpRetrieveError, KeyboardInterrupt):
+            self._tell(intent, logging.WARNING, "UNFINISHED", "is unfinished as {id}; when the reason is gone, send it "
+                       "again or give --resume, and it goes on")  # fmt: skip
+            raise
 
     def _transfer(self, intent: Intent, snapshot: Snapshot, planned: list[str]) -> None:
         """Send the files, prove that the server has them, and complete the transaction there."""

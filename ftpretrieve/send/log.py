@@ -29,6 +29,7 @@ TRANSACTION = "id= directory= files= bytes= gb="
 RECORDS: dict[str, str] = {
     "SENDING": f"{TRANSACTION}: a transaction has begun",
     "RESUMING": f"{TRANSACTION}: one that was cut off goes on under its id",
+    "UNFINISHED": f"{TRANSACTION}: one was cut off, and can be resumed",
     "SENT": f"{TRANSACTION}: it is complete at the server, and in the logbook",
     "UNCHANGED": f"{TRANSACTION}: nothing was sent, since the directory is as it was when this one was sent",
     "ABANDONED": f"{TRANSACTION}: an unfinished one was given up by --restart",
