@@ -68,6 +68,7 @@ def find_du(settings: Settings) -> Path:
 
 def size_gb(du: Path, settings: Settings, directory: str, timeout_secs: float) -> float:
     """Return what du counts of a directory. Raises: CommandFailed, also when du could not read everything."""
+    directory = directory.rstrip("/") + "/"  # of a link without it, du would count the link alone
     argv = [str(du), *settings.du_arguments, "--", directory]
     output = command.run(argv, timeout_secs=timeout_secs)
     found = re.fullmatch(rb"(\d+)\t" + re.escape(os.fsencode(directory)) + rb"[\n\0]", output)

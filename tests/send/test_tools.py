@@ -142,3 +142,12 @@ def test_a_du_that_could_not_read_everything_is_a_failure(tmp_path: Path) -> Non
     """Its own words are repeated."""
     with pytest.raises(CommandFailed, match="No such file or directory"):
         size_gb(du(), settings(du_arguments=BYTES), str(tmp_path / "nothing"), LIMIT_SECS)
+
+
+def test_of_a_link_to_a_directory_the_directory_is_measured(tmp_path: Path) -> None:
+    """What is sent is what it leads to; the link alone would pass every limit."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").write_bytes(bytes(100_000))
+    (tmp_path / "link").symlink_to("data")
+    sizes = [size_gb(du(), settings(du_arguments=BYTES), str(tmp_path / name), LIMIT_SECS) for name in ("link", "data")]
+    assert sizes[0] == sizes[1] > 100_000 / GB
