@@ -9,7 +9,7 @@ import argparse
 import ast
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,128 +19,20 @@ from ftpretrieve.cli import make_parser
 from ftpretrieve.errors import EXIT_CODES, NO_PERMISSION
 from ftpretrieve.exits import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, EXIT_USAGE
 from ftpretrieve.logs import RECORDS
-from ftpretrieve.mirror import settings as mirror_settings
-from ftpretrieve.mirror import smtp as mirror_smtp
-from ftpretrieve.mirror.manual import EXIT_CODES as MIRROR_CODES
 from ftpretrieve.mirror.options import OPTIONS as MIRROR_OPTIONS
-from ftpretrieve.mirror.options import Group
-from ftpretrieve.mirror.records import Verdict
-from ftpretrieve.mirror.report import ENDINGS
-from ftpretrieve.retrieve.appconf import KEYS, AppConf
-from ftpretrieve.retrieve.dialects_table import LIST_DIALECTS, MLSD
-from ftpretrieve.retrieve.journal_schema import COLUMNS
+from ftpretrieve.retrieve.appconf import AppConf
 from ftpretrieve.retrieve.manage import NOT_RUNNING, STATUS_CODES
-from ftpretrieve.retrieve.records import MOVES, State
+from ftpretrieve.retrieve.records import State
+from ftpretrieve.send import log as send_log
+from ftpretrieve.send import manual as send_manual
+from ftpretrieve.send import settings as send_settings
+from ftpretrieve.send import transaction_command
+from tests.doctables import CHECKOUT, DELIVERY, MIRROR, README, SEND, TABLES
 
-CHECKOUT = Path(__file__).parent.parent
-README, DELIVERY, OPERATIONS, LISTINGS, MIRROR = (
-    CHECKOUT / name
-    for name in ("README.md", "docs/delivery.md", "docs/operations.md", "docs/listings.md", "docs/mirror.md")
-)
 PAGES = [README, *sorted((CHECKOUT / "docs").glob("*.md"))]
 
 
 # -- tables that are generated ----------------------------------------------------------------------------------------
-
-
-def table(*rows: tuple[str, ...]) -> str:
-    """Write rows as a table, the first one being its head."""
-    head, *body = [[cell.replace("|", r"\|") for cell in row] for row in rows]
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(line)} |") for line in lines)
-
-
-def key_table() -> str:
-    def default(text: str | None) -> str:
-        return "required" if text is None else f"`{text}`" if text else "blank"
-
-    rows = [
-        (f"[{key.section}]", f"`{key.name}`", default(key.default), "restart" if key.needs_restart else "", key.help)
-        for key in KEYS
-    ]
-    return table(("section", "key", "default", "needs", "meaning"), *rows)
-
-
-def record_table() -> str:
-    rows = []
-    for word, text in RECORDS.items():
-        fields, _, meaning = text.partition(": ")
-        rows.append((f"`{word}`", f"`{fields}`" if "=" in fields else fields, meaning))
-    return table(("word", "followed by", "means"), *rows)
-
-
-def move_table() -> str:
-    rows = []
-    for state in State:
-        to = [f"`{other}`" for other in State if other in MOVES[state]]
-        rows.append((f"`{state}`", ", ".join(to) or "nothing more"))
-    return table(("a row that is", "may become"), *rows)
-
-
-def column_table() -> str:
-    return table(("column", "meaning"), *((f"`{name}`", meaning) for name, meaning in COLUMNS.items()))
-
-
-def dialect_table() -> str:
-    return table(("dialect", "printed by"), *((dialect.name, dialect.systems) for dialect in (MLSD, *LIST_DIALECTS)))
-
-
-def mirror_option_table() -> str:
-    """Write a table a group, in the order of the help."""
-    parts = []
-    for group in Group:
-        rows = [("option", "does", "also spelt", "in lftp")]
-        for option in MIRROR_OPTIONS:
-            if option.group is group:
-                spelling = f"`{', '.join(option.flags)} {option.metavar}".rstrip() + "`"
-                old = ", ".join(f"`{flag}`" for flag in option.old_flags)
-                rows.append((spelling, option.help, old, f"`mirror {option.lftp}`" if option.lftp else ""))
-        parts.append(f"### {group}\n\n{table(*rows)}")
-    return "\n\n".join(parts)
-
-
-def mirror_key_table() -> str:
-    return table(
-        ("key", "", "is"),
-        *((f"`{key.name}`", "" if key.default == "" else "required", key.help) for key in mirror_settings.KEYS),
-    )
-
-
-def mirror_smtp_table() -> str:
-    rows = [(f"`{key.name}`", f"`{key.default}`" if key.default else "blank", key.help) for key in mirror_smtp.KEYS]
-    return table(("key", "default", "is"), *rows)
-
-
-VERDICTS = {
-    Verdict.OK: "all is as planned",
-    Verdict.FAILED: "something is not as planned; each reason has a line",
-    Verdict.REFUSED: "more would have been removed than may be; nothing was changed",
-    Verdict.AWAY: "the server could not be reached, fell silent, or the time of the job was over",
-    Verdict.LOCKED: "another run is at work in LOCAL; nothing was done",
-}
-
-
-def mirror_verdict_table() -> str:
-    rows = [(f"`{ENDINGS[verdict]}`", f"`{verdict}`", VERDICTS[verdict]) for verdict in Verdict]
-    return table(("the line begins with", "in JSON", "means"), *rows)
-
-
-def mirror_code_table() -> str:
-    return table(("code", "meaning"), *MIRROR_CODES)
-
-
-TABLES: dict[tuple[Path, str], Callable[[], str]] = {
-    (README, "keys"): key_table,
-    (README, "records"): record_table,
-    (DELIVERY, "moves"): move_table,
-    (OPERATIONS, "columns"): column_table,
-    (LISTINGS, "dialects"): dialect_table,
-    (MIRROR, "mirror options"): mirror_option_table,
-    (MIRROR, "mirror keys"): mirror_key_table,
-    (MIRROR, "mirror smtp"): mirror_smtp_table,
-    (MIRROR, "mirror verdicts"): mirror_verdict_table,
-    (MIRROR, "mirror codes"): mirror_code_table,
-}
 
 
 def split_at(page: Path, name: str) -> tuple[str, str, str]:
@@ -198,14 +90,22 @@ def mentions(text: str, option: str) -> bool:
 def test_every_documented_option_exists() -> None:
     """In all pages, in code: behind our commands, or where an option stands first."""
     known = set(options(make_parser())).union(*(options(parser) for _, parser in commands()), mirror_flags())
+    known |= send_flags() | {word for key in send_settings.KEYS for word in (key.default or "").split()}
+    command = r"(?:(?<![\w/@.-])(?:ftpretrieve|lftp-mirror|ResifDataTransfer(?:Transaction)?) |^(?=-))(.*)"
     for page in PAGES:
         for line in code_of(page):
-            ours = re.search(r"(?:(?<![\w/@.-])(?:ftpretrieve|lftp-mirror) |^(?=-))(.*)", line)
+            ours = re.search(command, line)
             assert not ours or set(re.findall(r"(?<![\w-])--[a-z][\w-]*", ours[1])) <= known, f"{page.name}: {line}"
 
 
 def mirror_flags() -> set[str]:
     return {flag for option in MIRROR_OPTIONS for flag in option.flags + option.old_flags}
+
+
+def send_flags() -> set[str]:
+    """Return those of both commands, but for what every command has."""
+    values = {f"--print-{option.name}" for option in transaction_command.OPTIONS}
+    return values.union(*(option.flags + option.old_flags for option in send_manual.OPTIONS))
 
 
 def code_of(page: Path) -> list[str]:
@@ -274,10 +174,11 @@ def test_every_record_word_in_the_text_exists() -> None:
         "WORD",
         "LICENSE",
     }
+    send = {*send_log.RECORDS, "DEBUG", "ERROR", "CRITICAL", "TYPE", "DATE", "HOME", "NODE"}
     for page in set(PAGES) - {MIRROR}:  # which has no such records
         for code in re.findall(r"`([^`\n]+)`", page.read_text()):
             words = set(re.findall(r"(?<![\w$])[A-Z]{4,}(?![\w-])", code)) - others
-            assert words <= set(RECORDS), page.name
+            assert words <= {*RECORDS, *(send if page == SEND else ())}, page.name
 
 
 def test_every_state_is_explained() -> None:
@@ -297,6 +198,35 @@ def test_the_readmes_configuration_loads(tmp_path: Path) -> None:
     path.chmod(0o640)
     assert AppConf(path).sync_directory == tmp_path / "sync"
     assert len(lines) <= 12
+
+
+def test_the_readmes_configuration_of_send_loads(tmp_path: Path) -> None:
+    """As it stands there, but for its directories; it says no more than has to be said, and where things are kept."""
+    blocks = re.findall(r"(?:^    .*\n|^\n)+", section(README, "Send"), re.MULTILINE)
+    (text,) = (block for block in blocks if "[my resif node]" in block)
+    path = tmp_path / "ResifDataTransfer.conf"
+    path.write_text(re.sub(r"^ +", "", re.sub("/var/(lib|log)/resif", str(tmp_path), text), flags=re.MULTILINE))
+    path.chmod(0o640)
+    settings = send_settings.read_settings(path)
+    assert settings.logbook == tmp_path / "logbook.json"
+    assert settings.node in send_settings.NODES
+
+
+def test_the_readme_tells_the_exit_codes_of_send() -> None:
+    """Those that a script has to know; the page has them all."""
+    text = section(README, "Send")
+    codes = {code for code, _ in send_manual.EXIT_CODES}
+    assert set(re.findall(r"\b\d+\b", text.partition("Exit codes: ")[2].partition("\n\n")[0])) == codes
+
+
+def test_the_problems_of_send_are_told_in_its_words() -> None:
+    """Whoever looks a message up finds it; `…` and `ID` stand for what differs."""
+    source = "".join(path.read_text() for path in (CHECKOUT / "ftpretrieve" / "send").glob("*.py"))
+    rows = re.findall(r"^\| `(.*?)` \|", section(SEND, "Problems and what to do"), re.MULTILINE)
+    assert len(rows) > 5
+    for row in rows:
+        for part in re.split(r" ?(?:…|\bID\b) ?", row):
+            assert part in source, row
 
 
 def test_the_first_screen_has_the_two_commands() -> None:
