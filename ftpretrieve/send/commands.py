@@ -165,7 +165,7 @@ def _main(words: Sequence[str], prog: str) -> int:
     if arguments.logbook:  # which only reads, so it needs no log either
         return _print_logbook(settings, prog)
     with open_log(settings, bool(arguments.debug)) as log, signals.raised(), _failures_in(log):
-        return _repair(settings, log, prog) if arguments.repair else _work(settings, arguments)
+        return _repair(settings, log, prog) if arguments.repair else _work(settings, arguments, prog)
 
 
 @contextmanager
@@ -182,22 +182,22 @@ def _failures_in(log: logging.Logger) -> Iterator[None]:
         raise
 
 
-def _work(settings: Settings, arguments: argparse.Namespace) -> int:
+def _work(settings: Settings, arguments: argparse.Namespace, prog: str) -> int:
     """Call what talks to the data centre. Imported late, so that help and mistakes do not wait for it."""
     from ftpretrieve.send import follow, run
 
     as_json = bool(arguments.json)
     if arguments.send is not None:
         request = _request(settings, arguments)
-        return (run.test if arguments.test else run.send)(settings, request, sys.stdout)
+        return (run.test if arguments.test else run.send)(settings, request, sys.stdout, prog)
     if arguments.resume is not None:
         transaction_id = None if arguments.resume is ALL else arguments.resume
-        return run.resume(settings, transaction_id, sys.stdout, bool(arguments.ignore_limits))
+        return run.resume(settings, transaction_id, bool(arguments.ignore_limits), sys.stdout, prog)
     if arguments.retrieve_logs is not None:
         return follow.retrieve(settings, arguments.retrieve_logs, sys.stdout)
     if arguments.status is not None:
         return follow.status(settings, arguments.status, sys.stdout, arguments.wait or 0.0, as_json)
-    return follow.pending(settings, sys.stdout, as_json)
+    return follow.pending(settings, sys.stdout, as_json, prog)
 
 
 def _request(settings: Settings, arguments: argparse.Namespace) -> "Request":

@@ -13,6 +13,7 @@ from typing import TextIO
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable
 from ftpretrieve.escapes import escape
+from ftpretrieve.exits import say
 from ftpretrieve.logs import record
 from ftpretrieve.send.intents import Intents
 from ftpretrieve.send.logbook import Logbook
@@ -30,6 +31,10 @@ FIRST_WAIT_SECS, LONGEST_WAIT_SECS = 1.0, 60.0
 
 ID_LENGTH = 16
 """Of a foreign id so much is shown: it is as long as an id may be, and an attribute may be as long as the file."""
+
+
+FORGOTTEN_SECS = 30 * 86_400
+"""A logbook goes back for years. Of so old an entry without a status nobody waits for one."""
 
 
 class NoStatus(FtpRetrieveError):
@@ -76,6 +81,10 @@ class Follower:
             found[intent.id] = Known(intent.id, date, intent.directory, intent.state, entry, intent)
         return found
 
+    def is_of_old(self, known: Known) -> bool:
+        """Return whether another program has sent it so long ago that the data centre may have forgotten it."""
+        return known.intent is None and known.date < format_date(self._now() - FORGOTTEN_SECS)
+
     def ask(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Return the status XML of those that the data centre has one of, by id."""
         centre = DataCentre(self._settings, find_rsync(self._settings), Deadline(self._settings.max_secs))
@@ -90,7 +99,7 @@ class Follower:
             try:
                 data = self.ask([transaction_id]).get(transaction_id)
                 found = None if data is None else _read(data, transaction_id)
-            except RemoteUnavailable:
+            except (RemoteUnavailable, TransactionError):  # the latter perhaps because it was just being written
                 if deadline.expired:
                     raise
             if deadline.expired or (found is not None and judge(found) is not Verdict.UNFINISHED):
@@ -145,7 +154,7 @@ def retrieve(settings: Settings, transaction_id: str, out: TextIO) -> int:
         raise NoStatus(
             f"the data centre has no status of {transaction_id}; the first comes when it has the transaction"
         )
-    _read(data, transaction_id)  # what is no status is no success, and nothing for a terminal
+    parse(data)  # what is no status is no success, and nothing for a terminal
     out.flush()
     out.buffer.write(data)
     out.buffer.flush()
@@ -167,7 +176,7 @@ def status(settings: Settings, transaction_id: str, out: TextIO, wait_secs: floa
     return exit_code(Verdict.UNFINISHED)
 
 
-def pending(settings: Settings, out: TextIO, as_json: bool) -> int:
+def pending(settings: Settings, out: TextIO, as_json: bool, prog: str) -> int:
     """Print a line for each transaction that is not known to have come to its end, and return the exit code.
 
     Asks for all with one connection. What has ended by now is said this once, and not asked for again.
@@ -175,11 +184,17 @@ def pending(settings: Settings, out: TextIO, as_json: bool) -> int:
     follower = Follower(settings)
     waiting = [known for known in follower.known().values() if known.state in (State.SENDING, State.SENT)]
     answers = follower.ask([known.id for known in waiting]) if waiting else {}
-    codes = {0}
+    codes, forgotten = {0}, 0
     for known in waiting:
+        if known.id not in answers and follower.is_of_old(known):
+            forgotten += 1
+            continue
         code, text, data = _outcome(follower, known, answers.get(known.id))
         codes.add(code)
         print(json.dumps(data) if as_json else text, file=out)
+    if forgotten:
+        entries = "entry" if forgotten == 1 else "entries"
+        say(prog, f"left out: {forgotten} old {entries} of the logbook without a status at the data centre")
     return 1 if 1 in codes else max(codes)
 
 
@@ -201,7 +216,7 @@ def _line(known: Known, text: str) -> str:
 
 def _words(known: Known) -> str:
     if known.state is State.SENDING:
-        return "unfinished: not complete at the server; --resume goes on with it"
+        return "unfinished: being sent, or cut off; then --resume goes on with it"
     return "unfinished: sent, and the data centre has no status of it yet"
 
 

@@ -41,6 +41,7 @@ RECORDS: dict[str, str] = {
     "TESTED": "directory= files= bytes= gb=: what a test (-t) found that would be sent",
     "STATUS": "id= status= verdict=: what the data centre says of a transaction",
     "REPAIRED": "logbook= aside=: a damaged logbook was moved aside, and what could be read of it kept",
+    "RSYNC": "argv= code= lines=: with --debug or log level DEBUG, each call of rsync: how it ended, what it printed",
     "FAILED": "reason=: the command ended without success; several lines when there are several reasons",
 }
 """What each word of the log is followed by and means."""

@@ -10,14 +10,16 @@ What a broken connection leaves at the server is kept by `--partial` under the f
 rest is sent; a session that is killed there (SIGKILL, a power cut) leaves `.name.XXXXXX`, which nobody uses again:
 measured with 3.5.0.
 
-Whether the server is silent is left to rsync: measured with 3.5.0, `--timeout` ends a connection on which nothing comes
-(also before the greeting; after about twice the time), `--contimeout` one that does not come about. Above both is the
-deadline of the whole.
+Whether the server is silent is left to rsync: measured with 3.5.0, `--timeout` ends a connection on which nothing moves
+(also before the greeting; after about twice the time), `--contimeout` one that does not come about. What still fits
+into the buffers of the system counts as moved, so a server that stops near the end is ended by the deadline only.
 
 Must not: decide what is sent, or remember anything. The password goes into the environment of rsync and nowhere else.
 """
 
+import logging
 import os
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +29,7 @@ from pathlib import Path
 from ftpretrieve import command
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import CommandFailed, RemoteUnavailable, SessionExpired, StorageError
+from ftpretrieve.logs import record
 from ftpretrieve.passwords import COMMAND_SECS
 from ftpretrieve.send import rsync_argv
 from ftpretrieve.send.records import ID_FORM, Intent, Settings, Snapshot
@@ -34,6 +37,8 @@ from ftpretrieve.send.rsync_argv import Call
 from ftpretrieve.send.rsync_words import Item, are_only_missing, failure, parse_item, parse_progress
 from ftpretrieve.send.tools import Rsync
 from ftpretrieve.send.transaction import LIMIT
+
+LOGGER = logging.getLogger("ftpretrieve.send")
 
 FIRST_WAIT_SECS, LONGEST_WAIT_SECS = 2.0, 60.0
 """A daemon that is started anew is back within seconds, a network within minutes."""
@@ -214,6 +219,7 @@ class DataCentre:
                 on_line=hear,
                 carriage_returns=True,
             )
+            LOGGER.debug(record("RSYNC", argv=shlex.join(call.argv), code=done.code, lines=len(done.output)))
             if done.code == 0 or (may_be_missing and done.code == PARTIAL and are_only_missing(done.output)):
                 return
             if not done.timed_out:

@@ -63,6 +63,7 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("--no-itemize-changes", _REPORT),
     ("--no-i", _REPORT),
     ("--quiet", _REPORT),
+    ("--backup", "the data centre would take what it sets aside for data"),
     ("--compare-dest", _PROOF),
     ("--ignore-existing", _PROOF),
     ("--ignore-times", _PROOF),
@@ -74,8 +75,8 @@ REFUSED: tuple[tuple[str, str], ...] = (
 """Patterns of options that a configuration must not add, and why. The rest may be used, `--log-file` for one."""
 
 LETTERS = {
-    "0": "--from0", "I": "--ignore-times", "M": "--remote-option", "V": "--version", "e": "--rsh", "n": "--dry-run",
-    "q": "--quiet", "u": "--update",
+    "0": "--from0", "I": "--ignore-times", "M": "--remote-option", "V": "--version", "b": "--backup", "e": "--rsh",
+    "n": "--dry-run", "q": "--quiet", "u": "--update",
 }  # fmt: skip
 """What the short forms of refused options stand for."""
 

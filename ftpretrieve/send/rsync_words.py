@@ -176,7 +176,9 @@ def failure(code: int, output: Sequence[str], doing: str) -> FtpRetrieveError:
         if any(re.search(pattern, line, re.IGNORECASE) for line in troubles):
             fix, error = better_fix, better_error
             break
-    shown = troubles or [line for line in output if line.strip() and not line.startswith("= ")]
+    shown = troubles or [
+        line for line in output if line.strip() and not line.startswith("= ") and not parse_progress(line)
+    ]
     last = escape("; ".join(line.strip() for line in shown[-LAST_LINES:])[-LAST_CHARACTERS:])
     return error(f"{doing}: rsync {words} ({how}){': ' if last else ''}{last}; {fix}")
 

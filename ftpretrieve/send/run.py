@@ -16,6 +16,7 @@ from typing import TextIO
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import FtpRetrieveError
 from ftpretrieve.escapes import escape
+from ftpretrieve.exits import say
 from ftpretrieve.logs import record
 from ftpretrieve.progress import Progress
 from ftpretrieve.send.intents import Intents
@@ -30,17 +31,17 @@ from ftpretrieve.units import format_bytes
 LOGGER = logging.getLogger("ftpretrieve.send")
 
 
-def send(settings: Settings, request: Request, out: TextIO) -> int:
+def send(settings: Settings, request: Request, out: TextIO, prog: str) -> int:
     """Send a directory and print the id of its transaction. Raises: as `Sender.send`."""
-    with _survey(settings, request.ignore_limits) as survey:
+    with _survey(settings, request.ignore_limits, prog) as survey:
         transaction_id = Sender(survey).send(request)
     print(transaction_id, file=out, flush=True)
     return 0
 
 
-def test(settings: Settings, request: Request, out: TextIO) -> int:
+def test(settings: Settings, request: Request, out: TextIO, prog: str) -> int:
     """Print what would be sent. Raises: as `Survey.test`."""
-    with _survey(settings, request.ignore_limits) as survey:
+    with _survey(settings, request.ignore_limits, prog) as survey:
         forecast = survey.test(request)
         LOGGER.info(record("TESTED", directory=request.directory, files=forecast.files, bytes=forecast.total_bytes,
                            gb=f"{forecast.size_gb:.3f}"))  # fmt: skip
@@ -48,16 +49,19 @@ def test(settings: Settings, request: Request, out: TextIO) -> int:
     return 0
 
 
-def resume(settings: Settings, transaction_id: str | None, out: TextIO, ignore_limits: bool = False) -> int:
+def resume(settings: Settings, transaction_id: str | None, ignore_limits: bool, out: TextIO, prog: str) -> int:
     """Bring one unfinished transaction to its end, or all there are, and print their ids.
 
     Raises: NotSent when the one is not unfinished, or for those that did not come to their end after the others did.
     """
     problems: list[str] = []
-    for intent in _unfinished(Intents(settings.transactions), transaction_id):
+    waiting = _unfinished(Intents(settings.transactions), transaction_id)
+    if not waiting:
+        say(prog, "no transaction is unfinished")
+    for intent in waiting:
         request = Request(intent.directory, intent.data_type, resume=True, ignore_limits=ignore_limits)
         try:
-            send(settings, request, out)
+            send(settings, request, out, prog)
         except FtpRetrieveError as error:
             problems.append(f"{intent.id} of {intent.directory}: {error}")
     if problems:
@@ -67,10 +71,7 @@ def resume(settings: Settings, transaction_id: str | None, out: TextIO, ignore_l
 
 def _unfinished(intents: Intents, transaction_id: str | None) -> list[Intent]:
     if transaction_id is None:
-        found = list(intents.unfinished())
-        if not found:
-            print("no transaction is unfinished", file=sys.stderr)
-        return found
+        return list(intents.unfinished())
     intent = intents.get(transaction_id)
     if intent is None:
         raise NotSent(f"{transaction_id} was not begun here; --pending lists what is unfinished")
@@ -87,6 +88,8 @@ def describe(settings: Settings, request: Request, forecast: Forecast) -> str:
         )
     together = forecast.week_gb + forecast.size_gb
     share = f"{100 * together / settings.weekly_gb:.1f} %"
+    if together >= settings.weekly_gb:
+        share += ", beyond the limit; only --ignore-limits sends it"
     going_on = f", going on with {forecast.resumes}" if forecast.resumes else ""
     week = f"{forecast.week_gb:.3f} GB sent in the last 7 days + {forecast.size_gb:.3f} GB"
     to = f"{settings.server}, port {settings.port}"
@@ -100,7 +103,7 @@ def describe(settings: Settings, request: Request, forecast: Forecast) -> str:
 
 
 @contextmanager
-def _survey(settings: Settings, ignore_limits: bool) -> Iterator[Survey]:
+def _survey(settings: Settings, ignore_limits: bool, prog: str) -> Iterator[Survey]:
     """Find the programs, and show what happens while it is at work."""
     rsync, du = find_rsync(settings), find_du(settings)
     logbook = Logbook(settings.logbook)
@@ -111,7 +114,7 @@ def _survey(settings: Settings, ignore_limits: bool) -> Iterator[Survey]:
         def tell(level: int, word: str, text: str, /, **fields: object) -> None:
             LOGGER.log(level, record(word, **fields))
             if level >= logging.WARNING:
-                shown.line(text)
+                shown.line(f"{prog}: {text}")
 
         def retrying(text: str) -> None:
             tell(logging.WARNING, "RETRY", text, reason=text)

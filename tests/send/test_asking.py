@@ -229,6 +229,18 @@ def test_pending_asks_for_all_that_is_unfinished_at_once(send: Send) -> None:
     assert [line.split("\t")[0] for line in later.stdout.splitlines()] == ids[2:], "what is finished is not asked again"
 
 
+def test_old_entries_of_another_program_are_pending_only_while_there_is_a_status(send: Send) -> None:
+    """A logbook goes back for years, and the data centre does not: nobody can wait for what it has forgotten."""
+    entry = {"node": "TEST", "directory": "/data/x", "size": 0.5, "datatype": MINISEED}
+    dates = {"AAAA0001": "2013-06-24T09:00:00Z", "AAAA0002": "2013-06-25T09:00:00Z", "AAAA0003": "2099-01-01T00:00:00Z"}
+    send.book.write_text(json.dumps([{"transactionID": id_, "date": date, **entry} for id_, date in dates.items()]))
+    answer(send, "AAAA0002", 8, process("p", 0))
+    done = send.run("--pending", expect=75)
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["AAAA0002", "AAAA0003"]
+    assert "left out: 1 old entry" in done.stderr
+    assert [line.split("\t")[0] for line in send.run("--pending", expect=75).stdout.splitlines()] == ["AAAA0003"]
+
+
 def test_nothing_pending_is_a_success(send: Send) -> None:
     assert send.run("--pending").stdout == ""
 

@@ -49,7 +49,7 @@ class Calls:
     def named(self, name: str) -> Callable[..., int]:
         def call(settings: Any, *arguments: Any) -> int:
             assert settings.node == "TEST"
-            self.made.append((name, tuple(each for each in arguments if each is not sys.stdout)))
+            self.made.append((name, tuple(each for each in arguments if each not in (sys.stdout, commands.PROG))))
             self.does()
             if self.raises:
                 raise self.raises

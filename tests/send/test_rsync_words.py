@@ -164,3 +164,10 @@ def test_what_is_only_not_there_is_told_from_what_cannot_be_read() -> None:
     assert are_only_missing(["created directory got", gone, "chatter of -v", SOME, RESET])
     assert not are_only_missing([gone, unreadable, SOME])
     assert not are_only_missing([SOME])
+
+
+def test_how_far_it_was_is_no_reason_for_a_failure() -> None:
+    """The last words of a connection that broke are not the percentage before."""
+    output = ["    1,032,768  34%  308.06kB/s    0:00:06", "rsync: [sender] write error: Broken pipe (32)"]
+    words = str(failure(10, output, "sending"))
+    assert ("34%" in words, "Broken pipe" in words) == (False, True)
