@@ -12,8 +12,9 @@ Names of files survive. What a parser may change (line ends, blanks at the ends)
 characters that no XML 1.0 can hold is written with backslashes and marked `escaped="yes"`, and read back as it was.
 
 What is read comes from a server and may be made to do harm: a DOCTYPE is refused, so there are no entities to expand
-and nothing to fetch; size and depth are bounded. Whatever is missing is empty or None, and what is not known is passed
-over, so that a newer data centre does not stop an older node. Pure: no input or output, and no judgement (`verdict`).
+and nothing to fetch; size, depth, tags and processes are bounded. Whatever is missing is empty or None, and what is not
+known is passed over, so that a newer data centre does not stop an older node. Pure: no input or output, and no
+judgement (`verdict`).
 """
 
 import json
@@ -46,6 +47,15 @@ LIMIT = 64 * 1024 * 1024
 
 DEPTH = 32
 """Elements within elements: a transaction needs 4."""
+
+MOST_PROCESSES = 10_000
+"""Programs of a data centre that may have looked at one transaction: a process of 10 bytes takes 100 in memory."""
+
+TAG_BYTES = 1024 * 1024
+"""Of one tag or comment: its attributes are made before anybody can look, and 60 MB of them took 1.6 GB (measured)."""
+
+FED_BYTES = 64 * 1024
+"""What the parser gets at once, so that it can be seen how far it has come."""
 
 SHOWN_CHARS = 60
 """Of a foreign word in an error message: an element may have a name of megabytes."""
@@ -198,7 +208,11 @@ def parse(data: bytes, limit_bytes: int = LIMIT) -> Transaction:
         raise TransactionError(f"the transaction is larger than {limit_bytes} bytes, which no transaction is: not read")
     reader = _Reader(expat.ParserCreate("UTF-8" if _PYTHON_UTF8.match(data) else None))
     try:
-        reader.parser.Parse(data, True)
+        for begin in range(0, len(data), FED_BYTES):
+            reader.parser.Parse(data[begin : begin + FED_BYTES], False)
+            if begin - reader.parser.CurrentByteIndex > TAG_BYTES:
+                raise reader.error(f"a tag of more than {TAG_BYTES} bytes, which no transaction has: not read")
+        reader.parser.Parse(b"", True)
     except expat.ExpatError as error:
         words = expat.ErrorString(error.code) or "error"
         raise TransactionError(f"{_at(error.lineno, error.offset)}: this is no XML: {words}") from error
@@ -273,6 +287,8 @@ class _Reader:
             given = self.process
             rank, returncode = _integer(given.get("rank", "")), _integer(given.get("returncode", ""))
             rejected = tuple(self.rejected)
+            if len(self.processes) >= MOST_PROCESSES:
+                raise self.error(f"more than {MOST_PROCESSES} processes, which no transaction has: not read")
             self.processes.append(Process(given.get("id", ""), rank, returncode, self.process_comment, rejected))
 
     def _name(self, text: str) -> str:

@@ -17,6 +17,8 @@ from ftpretrieve.send.transaction import (
     COMMENT,
     DEPTH,
     LIMIT,
+    MOST_PROCESSES,
+    TAG_BYTES,
     Process,
     Transaction,
     TransactionError,
@@ -283,6 +285,24 @@ def test_elements_within_elements_are_bounded() -> None:
         parse(b"<transaction>" + b"<a>" * DEPTH + b"</a>" * DEPTH + b"</transaction>")
     with pytest.raises(TransactionError, match=f"more than {DEPTH} elements within each other"):
         parse(b"<transaction>" + b"<a>" * 10_000_000)
+
+
+def test_a_tag_is_bounded() -> None:
+    """Its attributes take 25 times its bytes in memory, before any handler is called."""
+    fits = b"<x " + b" ".join(b'a%d=""' % number for number in range(50_000)) + b"/>"
+    assert parse(b'<transaction id="A">' + fits + b"</transaction>").id == "A"
+    for begin, piece, end in ((b"<x ", b' a%d=""', b"/>"), (b"<!--", b" %d ", b"-->")):
+        pieces = b"".join(piece % number for number in range(300_000))
+        with pytest.raises(TransactionError, match=f"a tag of more than {TAG_BYTES} bytes"):
+            parse(b"<transaction>" + begin + pieces + end + b"</transaction>")
+
+
+def test_processes_are_bounded() -> None:
+    """There are more in a hostile status than in all honest ones together."""
+    begin, end = b"<transaction>", b"</transaction>"
+    assert len(parse(begin + b"<process/>" * MOST_PROCESSES + end).processes) == MOST_PROCESSES
+    with pytest.raises(TransactionError, match=f"more than {MOST_PROCESSES} processes"):
+        parse(begin + b"<process/>" * (MOST_PROCESSES + 1) + end)
 
 
 def test_what_is_too_large_is_not_even_looked_at() -> None:
