@@ -83,16 +83,19 @@ class Intents:
                 "back a copy of the file, or ask the data centre about the transaction and then remove the file"
             ) from error
 
-    def latest(self, directory: str) -> Intent | None:
-        """Return the newest unfinished transaction of a directory, or else its newest, by whatever name it is reached.
+    def latest(self, directory: str, alike: Callable[[Intent], bool] = lambda _: True) -> Intent | None:
+        """Return the newest unfinished transaction of a directory, or else the newest of those that are `alike`.
 
-        One that was given up does not count, and one whose file is damaged is not seen. Raises: StorageError.
+        By whatever name the directory is reached. One that was given up does not count, and one whose file is damaged
+        is not seen. Raises: StorageError.
         """
         real = os.path.realpath(directory)
         found = [
             intent
             for intent in self._readable()
-            if intent.state is not State.ABANDONED and os.path.realpath(intent.directory) == real
+            if intent.state is not State.ABANDONED
+            and os.path.realpath(intent.directory) == real
+            and (intent.state is State.SENDING or alike(intent))
         ]
         return max(found, key=lambda intent: (intent.state is State.SENDING, intent.started, intent.id), default=None)
 

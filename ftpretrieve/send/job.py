@@ -5,7 +5,9 @@ server, which the data centre takes as the sign to begin. What was cut off in be
 and rsync sends only what is missing. So the steps have one order: the intent, the files, the proof that the server has
 them as they were when the intent was made, the XML, the logbook, and the intent is closed. Whoever resumes asks the
 server for the XML first, since a program that was killed right after it was sent could not note that; if it is there,
-nothing is pushed any more, and what has become of the directory does not matter.
+nothing is pushed any more, and what has become of the directory does not matter. (A data centre that has taken the XML
+away and shows no status yet looks as if it had nothing. Then all goes there again, under the same id, by which it can
+tell.)
 
 Must not: speak to rsync (`rsync`), write a file (`intents`, `logbook`), or guess: what is not proven is not complete.
 """
@@ -36,14 +38,21 @@ class Sender:
         """
         with self.survey.intents.working(request.directory):
             last = self.survey.last(request)
-            if last is not None and last.state is State.SENDING:
-                if not request.restart:
+            if last is None or request.restart:
+                return self._begin(request, given_up=last)
+            if last.state is State.SENDING:
+                self._tell(last, logging.WARNING, "RESUMING", "goes on as {id}, which was begun "
+                           f"{format_date(last.started)} and cut off")  # fmt: skip
+                if not self.survey.is_complete(last):
                     return self._resume(last, request)
-            elif last is not None and not request.restart and last.digest == take(request.directory).digest:
-                self._tell(last, logging.WARNING, "UNCHANGED", "was sent as {id} and has not changed, so nothing is "
-                           "sent; --restart sends it again under a new id")  # fmt: skip
-                return last.id
-            return self._begin(request, given_up=last)
+                self._book(last)
+                if request.resume:
+                    return last.id
+            if last.digest != take(request.directory).digest:
+                return self._begin(request, given_up=None)
+            self._tell(last, logging.WARNING, "UNCHANGED", "was sent as {id} and has not changed, so nothing is sent; "
+                       "--restart sends it again under a new id")  # fmt: skip
+            return last.id
 
     def _begin(self, request: Request, given_up: Intent | None) -> str:
         """Send what is there now under a new id."""
@@ -60,12 +69,9 @@ class Sender:
 
     def _resume(self, intent: Intent, request: Request) -> str:
         """Go on with what was cut off."""
-        begun = format_date(intent.started)
-        self._tell(intent, logging.WARNING, "RESUMING", f"goes on as {{id}}, which was begun {begun} and cut off")
-        if not self.survey.centre.is_complete(intent.id):
-            snapshot = self.survey.unchanged(intent)
-            self.survey.check_limits(intent, request)
-            self._complete(intent, snapshot, self.survey.planned(intent, snapshot))
+        snapshot = self.survey.unchanged(intent)
+        self.survey.check_limits(intent, request)
+        self._complete(intent, snapshot, self.survey.planned(intent, snapshot))
         return self._book(intent)
 
     def _complete(self, intent: Intent, snapshot: Snapshot, planned: list[str]) -> None:
@@ -104,7 +110,7 @@ class Sender:
 
     def _give_up(self, intent: Intent) -> None:
         """Leave a transaction unfinished for good, unless it only was not known to be complete."""
-        if self.survey.centre.is_complete(intent.id):
+        if self.survey.is_complete(intent):
             self._book(intent)
             return
         self.survey.intents.move(intent, State.ABANDONED)

@@ -92,6 +92,11 @@ class Snapshot:
         return hashlib.sha256("\0".join(map(repr, rows)).encode()).hexdigest()
 
 
+def layout(directory: str) -> str:
+    """Return what the data centre sees of the name of a directory: nothing if its content goes, else name and slash."""
+    return "" if directory.endswith("/") else posixpath.basename(directory) + "/"
+
+
 class State(StrEnum):
     """How far a transaction has come."""
 
@@ -134,8 +139,7 @@ class Intent:
     @property
     def place(self) -> str:
         """Return the directory at the server, below the module, that the files go to; it has a slash at its end."""
-        name = "" if self.sends_content else posixpath.basename(self.directory) + "/"
-        return f"{self.id}/{name}"
+        return f"{self.id}/{layout(self.directory)}"
 
     def remote_path(self, path: str) -> str:
         """Return where a file of the directory lies below `ID/` at the server: what the XML lists."""

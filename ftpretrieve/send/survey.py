@@ -14,7 +14,7 @@ from ftpretrieve.errors import FtpRetrieveError
 from ftpretrieve.send import limits
 from ftpretrieve.send.intents import Intents
 from ftpretrieve.send.logbook import Logbook
-from ftpretrieve.send.records import Intent, Settings, Snapshot, State
+from ftpretrieve.send.records import Intent, Settings, Snapshot, State, layout
 from ftpretrieve.send.rsync import DataCentre
 from ftpretrieve.send.snapshot import differences, take
 from ftpretrieve.send.transaction import needs_escape
@@ -70,27 +70,39 @@ class Survey:
     now: Callable[[], float]
 
     def last(self, request: Request) -> Intent | None:
-        """Return the unfinished transaction of the directory, or else its last one if that was the same request.
+        """Return the unfinished transaction of the directory, or else the last one that was the same request.
 
         Tells of what is remembered and cannot be read: it may have been just that one.
         Raises: NotSent when the unfinished one was for something else, or when there is none and there has to be.
         """
         for damage in self.intents.damaged():
             self.tell(logging.WARNING, "DAMAGED", damage, reason=damage)
-        last = self.intents.latest(request.directory)
         asked = (self.settings.node, request.data_type)
+        same = (*asked, layout(request.directory))
+        last = self.intents.latest(
+            request.directory, lambda known: (known.node, known.data_type, layout(known.directory)) == same
+        )
         if last is not None and last.state is State.SENDING:
-            if asked != (last.node, last.data_type) and not request.restart:
-                raise NotSent(
-                    f"{last.id} of {last.directory} is unfinished, and was begun for {last.node} as {last.data_type}, "
-                    f"not for {asked[0]} as {asked[1]}; finish it as it was begun, or give it up with --restart"
-                )
+            begun = (
+                f"{last.id} of {last.directory} is unfinished, and was begun for {last.node} as {last.data_type}, "
+                f"not for {asked[0]} as {asked[1]}; finish it as it was begun"
+            )
+            if last.node != self.settings.node:  # the server lets no other node ask whether it is complete
+                raise NotSent(f"{begun}, or give it up with --restart and the configuration of {last.node}")
+            if last.data_type != request.data_type and not request.restart:
+                raise NotSent(f"{begun}, or give it up with --restart")
             return last
         if request.resume:
             raise NotSent(f"no transaction of {request.directory} is unfinished, so there is nothing to resume")
-        if last is None or (last.directory, last.node, last.data_type) != (request.directory, *asked):
-            return None
         return last
+
+    def is_complete(self, intent: Intent) -> bool:
+        """Return whether an unfinished transaction only is not known to be complete.
+
+        The logbook knows as well, and better than a server that has taken away by now what it was sent.
+        """
+        booked = {entry.transaction_id for entry in self.logbook.read()}
+        return intent.id in booked or self.centre.is_complete(intent.id)
 
     def candidate(self, request: Request, snapshot: Snapshot) -> Intent:
         """Return what a new transaction would be; its id is free here and at the server.
@@ -154,6 +166,8 @@ class Survey:
         """Return the files that rsync would send, in order, and tell which not, and why."""
         planned = self.centre.plan(intent, snapshot)
         going = [file.path for file in snapshot.files if file.path in planned]
+        if not going:
+            raise NotSent(f"'rsync extra args' leave out all files of {intent.directory}, so there is nothing to send")
         excluded = [(file.path, "by 'rsync extra args'") for file in snapshot.files if file.path not in planned]
         for path, reason in [*snapshot.left_out, *excluded]:
             self.tell(logging.WARNING, "LEFTOUT", f"not sent: {path}: {reason}", path=path, reason=reason)
@@ -166,7 +180,7 @@ class Survey:
         """Return what would be sent. Raises: NotSent, and whatever would stand in the way."""
         last = None if request.restart else self.last(request)
         resumes = None
-        if last is not None and last.state is State.SENDING:
+        if last is not None and last.state is State.SENDING and not self.is_complete(last):
             intent, resumes = last, last.id
             snapshot = self.unchanged(last)
         else:

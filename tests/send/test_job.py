@@ -255,7 +255,7 @@ def test_a_complete_transaction_is_booked_whatever_became_of_the_directory(node:
         node.sender(Counter(2 * STEPS.index("push_xml") + 1)).send(node.request)
     (begun,) = node.intents.unfinished()
     (node.data / "a.mseed").unlink()
-    assert node.sender().send(node.request) == begun.id
+    assert node.sender().send(Request(str(node.data), "t", resume=True)) == begun.id
     assert node.booked() == [begun.id]
 
 

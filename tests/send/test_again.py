@@ -1,0 +1,96 @@
+"""What is sent again and what is not, when memory, logbook, server or request have changed since the last time.
+
+The data centre is the one in memory of `test_job`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ftpretrieve.send.job import Sender
+from ftpretrieve.send.records import State
+from ftpretrieve.send.survey import NotSent, Request
+from tests.send.test_job import STEPS, Counter, Killed, Node, cut_off, node
+
+__all__ = ["node"]  # the fixture
+
+
+def complete_unawares(node: Node, step: str = "push_xml") -> str:
+    """Leave a transaction that is complete at the server, killed before that was noted; return its id."""
+    with pytest.raises(Killed):
+        node.sender(Counter(2 * STEPS.index(step) + 1)).send(node.request)
+    (intent,) = node.intents.unfinished()
+    return intent.id
+
+
+def for_node(node: Node, name: str) -> Sender:
+    """Return a sender with the configuration of another node, and the same memory."""
+    survey = node.sender().survey
+    return Sender(replace(survey, settings=replace(survey.settings, node=name)))
+
+
+def test_requests_that_take_turns_are_not_sent_twice(node: Node) -> None:
+    """Each layout, data type and node has a last transaction of its own; the others do not make it forgotten."""
+    requests = [
+        (node.sender(), node.request),
+        (node.sender(), Request(f"{node.data}/", "t")),
+        (node.sender(), Request(str(node.data), "another")),
+        (for_node(node, "RAP"), node.request),
+    ]
+    first = [sender.send(request) for sender, request in requests]
+    assert len(set(first)) == len(requests)
+    assert [sender.send(request) for sender, request in requests] == first
+    assert node.booked() == first
+
+
+def test_the_content_by_another_name_is_the_same_request(node: Node, tmp_path: Path) -> None:
+    """A link changes nothing of what the data centre gets, unless the name of the directory goes too."""
+    (tmp_path / "link").symlink_to(node.data)
+    first = node.sender().send(Request(f"{node.data}/", "t"))
+    assert node.sender().send(Request(f"{tmp_path}/link/", "t")) == first
+
+
+def test_what_the_logbook_has_is_complete(node: Node) -> None:
+    """Killed after the logbook, and the data centre has taken all away and says nothing yet: nothing goes again."""
+    begun = complete_unawares(node, "append")
+    node.centre.xml.clear()
+    node.centre.files.clear()
+    assert node.sender().send(node.request) == begun
+    assert (node.centre.pushes, node.booked()) == ([3], [begun])
+    assert [intent.state for intent in node.intents.all()] == [State.SENT]
+
+
+def test_a_directory_that_changed_after_it_was_complete_is_sent_as_it_is_now(node: Node) -> None:
+    """The id of the old content would be a lie: the old one is booked, and the new content gets an id of its own."""
+    begun = complete_unawares(node)
+    (node.data / "new.mseed").write_text("new")
+    assert node.sender().survey.test(node.request).files == 4
+    sent = node.sender().send(node.request)
+    assert sent != begun
+    assert node.booked() == [begun, sent]
+
+
+def test_a_test_sees_that_what_is_unfinished_is_complete(node: Node) -> None:
+    """It foretells what a send would do: nothing."""
+    begun = complete_unawares(node)
+    assert node.sender().survey.test(node.request).unchanged == begun
+
+
+def test_a_transaction_of_another_node_is_not_given_up(node: Node) -> None:
+    """Whether it is complete only its own node may ask."""
+    begun = cut_off(node)
+    for restart in (False, True):
+        with pytest.raises(NotSent, match=f"{begun.id} .* configuration of TEST"):
+            for_node(node, "RAP").send(replace(node.request, restart=restart))
+    assert node.intents.unfinished() == (begun,)
+
+
+def test_a_transaction_of_no_files_is_not_begun(node: Node) -> None:
+    """When the configuration leaves out all there is, the data centre is not told of an empty transaction."""
+    node.centre.excludes = {"a.mseed", "b.mseed", "c.mseed"}
+    with pytest.raises(NotSent, match="'rsync extra args' leave out all"):
+        node.sender().send(node.request)
+    assert (node.centre.files, node.intents.all()) == ({}, ())
