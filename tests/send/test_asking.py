@@ -11,7 +11,7 @@ import pytest
 
 from tests.send.running import DATALESS, MINISEED, Send, await_true, finish
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 FIELDS = ["date", "node", "directory", "transactionID", "size", "datatype"]
 

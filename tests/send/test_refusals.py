@@ -15,7 +15,7 @@ import pytest
 from tests.rsyncd import Rsyncd
 from tests.send.running import COMMAND, MINISEED, REAL_RSYNC, Done, Send, recorder
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 
 def assert_nothing_begun(send: Send, done: Done) -> None:

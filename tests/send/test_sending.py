@@ -14,7 +14,7 @@ import pytest
 
 from tests.send.running import DATALESS, ID, MINISEED, Send, contents, recorder
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 
 def test_the_content_lies_below_the_id_and_stdout_has_only_the_id(send: Send) -> None:
