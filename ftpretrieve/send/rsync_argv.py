@@ -54,6 +54,7 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("--files-from", _OWN_LIST),
     ("--from0", _OWN_LIST),
     ("--no-from0", _OWN_LIST),
+    ("--relative", _OWN_LIST),
     ("--no-relative", _OWN_LIST),
     ("--no-R", _OWN_LIST),
     ("--no-recursive", _OWN_LIST),
@@ -63,8 +64,9 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("--no-itemize-changes", _REPORT),
     ("--no-i", _REPORT),
     ("--quiet", _REPORT),
-    ("--backup", "the data centre would take what it sets aside for data"),
-    ("--compare-dest", _PROOF),
+    ("--backup*", "the data centre would take what it sets aside for data"),
+    ("--*-dest", _PROOF),  # a file of another transaction, of the same size and time, would be taken for ours
+    ("--append*", _PROOF),  # a file that is there and is not shorter is passed over, whatever is in it
     ("--ignore-existing", _PROOF),
     ("--ignore-times", _PROOF),
     ("--no-times", _PROOF),
@@ -75,8 +77,8 @@ REFUSED: tuple[tuple[str, str], ...] = (
 """Patterns of options that a configuration must not add, and why. The rest may be used, `--log-file` for one."""
 
 LETTERS = {
-    "0": "--from0", "I": "--ignore-times", "M": "--remote-option", "V": "--version", "b": "--backup", "e": "--rsh",
-    "n": "--dry-run", "q": "--quiet", "u": "--update",
+    "0": "--from0", "I": "--ignore-times", "M": "--remote-option", "R": "--relative", "V": "--version",
+    "b": "--backup", "e": "--rsh", "n": "--dry-run", "q": "--quiet", "u": "--update",
 }  # fmt: skip
 """What the short forms of refused options stand for."""
 
@@ -170,20 +172,25 @@ def push(
 def push_own(rsync: str, settings: Settings, source: str, place: str = "", *, question: str = "") -> Call:
     """Send what this program has made, a file or a directory, below `place/` in the module.
 
-    `question`: the option that makes a dry run of it that is a question. Filters of the configuration do not apply.
+    `question`: the option that makes a dry run of it that is a question. Filters of the configuration do not apply, and
+    nothing may be seen at the server before it is whole: half an `ID.xml` would be taken for a complete transaction.
     """
     argv = [rsync, "--recursive", "--times", "--include=*", *_usual(settings)]
     if question:
         argv += ["--dry-run", question]
-    return Call([*argv, *settings.extra_arguments, source, target(settings, place)])
+    return Call([*argv, *settings.extra_arguments, "--no-partial", "--no-inplace", source, target(settings, place)])
 
 
 def pull_statuses(rsync: str, settings: Settings, ids: Sequence[str], directory: str, limit_bytes: int) -> Call:
-    """Get the status files of transactions into a local directory; those that are too big are left out."""
-    argv = [rsync, "--times", "--include=*", "--files-from=-", "--from0", f"--max-size={limit_bytes}"]
+    """Get the status files of transactions into a local directory; those that are too big are left out.
+
+    The limits of size come last, for those of the configuration are for data: a status that they hide seems to be none.
+    """
+    argv = [rsync, "--times", "--include=*", "--files-from=-", "--from0"]
+    sizes = ["--min-size=0", f"--max-size={limit_bytes}"]
     names = "".join(f"{name}.xml\0" for name in ids).encode()
     source = f"{_server(settings)}/{STATUS_MODULE}/"
-    return Call([*argv, *_usual(settings), *settings.extra_arguments, source, f"{directory}/"], names)
+    return Call([*argv, *_usual(settings), *settings.extra_arguments, *sizes, source, f"{directory}/"], names)
 
 
 def listing(intent: Intent, snapshot: Snapshot) -> str:
