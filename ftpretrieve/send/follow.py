@@ -5,6 +5,7 @@ Must not: send anything.
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -115,20 +116,24 @@ class Follower:
             return verdict
         if known.intent is not None:
             self._intents.move(known.intent, State.FINISHED)
-        elif known.entry is not None:
-            self._intents.write(_finished(known.entry, self._now()))
+        elif known.entry is not None and known.id not in self._intents.ids():  # there, it is damaged, and stays so
+            self._intents.write(_finished(known.entry))
         return verdict
 
 
-def _finished(entry: LogEntry, now: float) -> Intent:
-    """Return what is remembered of a transaction that another program has sent; no directory has its digest."""
+def _finished(entry: LogEntry) -> Intent:
+    """Return what is remembered of a transaction that another program has sent; no directory has its digest.
+
+    It is older than all of ours, or it would be taken for the last one of its directory. The logbook may hold anything,
+    a relative directory for one; what is remembered may not, and nobody reads it of one that is finished.
+    """
     return Intent(
         id=entry.transaction_id,
         node=entry.node,
-        directory=entry.directory,
+        directory="/" + entry.directory.replace("\0", "").removeprefix("/"),
         data_type=entry.data_type,
-        started=now,
-        size_gb=entry.size_gb,
+        started=0.0,
+        size_gb=0.0 if math.isnan(entry.size_gb) else entry.size_gb,
         digest="0" * 64,
         files=0,
         total_bytes=0,

@@ -346,3 +346,43 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(send: Send) -> None:
         asking.wait(9)
         assert asking.stderr is not None
         assert asking.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("directory", "./2013/data/"), ("directory", None), ("directory", "nul\0"), ("size", "1,5"), ("size", -1)],
+    ids=["relative", "no directory", "NUL", "no number", "negative"],
+)
+def test_the_end_of_an_odd_old_entry_is_remembered(send: Send, key: str, value: object) -> None:
+    """Old logbooks hold what was typed. What is remembered of such an entry can be read again."""
+    values = ("2026-11-20T08:00:00Z", "TEST", "/data/old", "OLDX0001", 1.0, MINISEED)
+    send.book.write_text(json.dumps([dict(zip(FIELDS, values, strict=True)) | {key: value}]))
+    answer(send, "OLDX0001", 8)
+    assert "OLDX0001" in send.run("--pending").stdout
+    assert (send.run("--pending").stdout, send.states()) == ("", {"OLDX0001": "finished"})
+    assert send.run("--status", "OLDX0001").stdout
+    send.put_some()
+    assert "damaged" not in send.send("-t").stderr
+
+
+def test_the_end_of_an_old_entry_does_not_make_its_directory_forgotten(send: Send) -> None:
+    """What was sent of it since then is still known, and not sent twice."""
+    values = ("2026-11-20T08:00:00Z", "TEST", f"{send.data}/", "OLDX0001", 0.1, MINISEED)
+    send.book.write_text(json.dumps([dict(zip(FIELDS, values, strict=True))]))
+    send.put_some()
+    first = send.send().id
+    answer(send, "OLDX0001", 8)
+    send.run("--status", "OLDX0001")
+    assert send.states() == {"OLDX0001": "finished", first: "sent"}
+    assert send.send().id == first
+
+
+def test_the_status_of_what_is_damaged_here_is_told(send: Send) -> None:
+    """The damaged file is left for its owner to look at."""
+    send.put_some()
+    id_ = send.send().id
+    path = send.transactions / f"{id_}.json"
+    path.write_text("{")
+    answer(send, id_, 8)
+    assert id_ in send.run("--status", id_).stdout
+    assert path.read_text() == "{"
