@@ -98,7 +98,8 @@ def stream(
     """Run a program to its end, handing over each line of its output as it comes. Its arguments must hold no secret.
 
     With `carriage_returns` these end a line too, as they do where a program draws how far it is over its last figures.
-    Whatever it started is gone when this returns, raises, or when our own process ends, be it by SIGKILL: see `guard`.
+    Nobody but the program gets `env`. Whatever it started is gone when this returns, raises, or when our own process
+    ends, be it by SIGKILL: see `guard`.
     After `timeout_secs` it gets SIGTERM, and `grace_secs` later SIGKILL. What `on_line` raises ends the program too.
     Raises: CommandFailed when it cannot be started.
     """
@@ -114,10 +115,13 @@ def stream(
     with ours:
         try:
             with its:
-                process = _guarded(argv, its, grace_secs, env)
+                environment = _spelt(os.environ if env is None else env)
+                process = _guarded(argv, its, grace_secs)
         except (OSError, ValueError) as error:
             raise CommandFailed(f"cannot run {shown}: {_why(error)}") from None  # the cause may name an argument
         try:
+            with contextlib.suppress(ConnectionError):  # the guard has been killed, which is noticed below
+                ours.sendall(environment)
             timed_out = _converse(
                 process, ours, stdin, timeout_secs, grace_secs, take, b"\r" if carriage_returns else b"\n"
             )
@@ -130,16 +134,22 @@ def stream(
     return Finished(int(code) if word else -signal.SIGKILL, timed_out, tuple(lines))
 
 
-def _guarded(
-    argv: Sequence[str], lifeline: socket.socket, grace_secs: float, env: Mapping[str, str] | None
-) -> subprocess.Popen[bytes]:
+def _spelt(env: Mapping[str, str]) -> bytes:
+    """Return an environment as the guard takes it. Raises: ValueError for what can be in none."""
+    pairs = [(os.fsencode(name), os.fsencode(value)) for name, value in env.items()]
+    if any(not name or b"=" in name or b"\0" in name + value for name, value in pairs):
+        raise ValueError("illegal environment")
+    data = b"".join(b"%s=%s\0" % pair for pair in pairs)
+    return b"%d\n%s" % (len(data), data)
+
+
+def _guarded(argv: Sequence[str], lifeline: socket.socket, grace_secs: float) -> subprocess.Popen[bytes]:
     """Start the guard, which starts the program."""
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(_GUARD), str(lifeline.fileno()), str(grace_secs), *argv],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=env,
         pass_fds=(lifeline.fileno(),),
         start_new_session=True,
         bufsize=0,

@@ -5,7 +5,8 @@ started it may be killed without a chance to clean up. So this process stands be
 parent of every descendant whose own parent has ended, which is how it finds them all; and it notices the end of its
 starter, whatever caused it, because their connection (LIFELINE, a socket) closes. Then, or when the starter closes its
 sending side, the program gets SIGTERM and after GRACE_SECS everything gets SIGKILL. The exit code of the program, or
-the number of the error that kept it from being started, is the last that is sent over the connection.
+the number of the error that kept it from being started, is the last that is sent over the connection. The first that
+comes over it is the environment of the program: a password in it is then not in that of this process.
 
 Must not: import anything of the package, for it is run by its path, with as little of Python as possible.
 """
@@ -37,10 +38,13 @@ def main(lifeline_fd: int, grace_secs: float, argv: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)  # only the lifeline ends this
     lifeline = socket.socket(fileno=lifeline_fd)
     lifeline.set_inheritable(False)
+    environment = receive_environment(lifeline)
+    if environment is None:
+        return  # our starter has gone
     program = os.fork()
     if program == 0:
         libc.prctl(SET_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
-        become(argv, lifeline)
+        become(argv, environment, lifeline)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # the pipes are the program's alone, or their other ends would never see an end
         os.dup2(nothing, descriptor)
@@ -54,13 +58,23 @@ def main(lifeline_fd: int, grace_secs: float, argv: list[str]) -> None:
         lifeline.sendall(f"ended {code}\n".encode())
 
 
-def become(argv: list[str], lifeline: socket.socket) -> NoReturn:
+def receive_environment(lifeline: socket.socket) -> dict[bytes, bytes] | None:
+    """Return what is sent: its length as a line, then NAME=VALUE, each with a NUL behind it; None if it is cut off."""
+    with lifeline.makefile("rb") as sent:
+        length = sent.readline()
+        data = sent.read(int(length or 0))
+    if not length or len(data) < int(length):
+        return None
+    return dict(pair.split(b"=", 1) for pair in data.split(b"\0")[:-1])
+
+
+def become(argv: list[str], environment: dict[bytes, bytes], lifeline: socket.socket) -> NoReturn:
     """Replace this process by the program, in a process group that we are not in."""
     try:
         os.setsid()
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
-        os.execvp(argv[0], argv)
+        os.execvpe(argv[0], argv, environment)
     except OSError as error:
         lifeline.sendall(f"error {error.errno}\n".encode())
     finally:

@@ -160,6 +160,37 @@ def test_the_environment_is_the_one_given() -> None:
     assert shell("echo $SAID", env={"SAID": "word", "PATH": os.environ["PATH"]}).output == ("word",)
 
 
+def test_nobody_else_has_the_environment_given() -> None:
+    """A password in it must not be in that of the guard, which is the parent of the program."""
+    words = (
+        "for what in cmdline environ; do tr '\\0' '\\n' < /proc/$PPID/$what | grep -c -e '^SAID=' -e 'guard.py$'; done"
+    )
+    env = {"SAID": "word", "PATH": os.environ["PATH"]}
+    assert shell(f"{words}; echo $SAID", env=env).output == ("1", "0", "word")
+
+
+@pytest.mark.parametrize("size", [0, 1, 120_000, 1_500_000], ids=str)
+def test_an_environment_arrives_whole(size: int) -> None:
+    """Also bytes that are no UTF-8, line ends and '='; more than a socket holds."""
+    pieces = {f"PIECE{number}": "x" * 100_000 for number in range(size // 100_000)}
+    env = {"PATH": os.environ["PATH"], "ODD": "=a\n\udcff\n", "LAST": "y" * (size % 100_000), **pieces}
+    done = shell('printf %s "$ODD"; echo; echo ${#LAST}; env | grep -c ^PIECE', env=env)
+    assert done.output == ("=a", "\udcff", "", str(size % 100_000), str(len(pieces)))
+
+
+def test_an_environment_that_the_kernel_does_not_take_is_an_error() -> None:
+    """Each variable may have 128 KB. Source: execve(2)."""
+    with pytest.raises(CommandFailed, match="too long"):
+        shell("true", env={"PATH": os.environ["PATH"], "A": "x" * 200_000})
+
+
+@pytest.mark.parametrize("env", [{"A=B": ""}, {"": "x"}, {"A": "x\0B=y"}], ids=repr)
+def test_what_no_environment_can_hold_is_refused(env: dict[str, str]) -> None:
+    """A NUL in a value would make two of one."""
+    with pytest.raises(CommandFailed, match="cannot run"):
+        shell("true", env=env)
+
+
 def test_a_program_is_sought_on_the_path_of_the_environment_given(tmp_path: Path) -> None:
     (tmp_path / "only-here").write_text("#!/bin/sh\necho found\n")
     (tmp_path / "only-here").chmod(0o755)
