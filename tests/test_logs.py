@@ -480,7 +480,7 @@ def test_all_else_is_said_each_time(log, opened, path, message):
 
 
 def test_every_record_word_in_the_package_is_documented():
-    """RECORDS is what the documentation shows; send has a log and a table of its own. (Words in lower case are steps.)"""
+    """RECORDS is what the documentation shows; send has a table of its own. (Words in lower case are steps.)"""
     used = set()
     package = Path(logs.__file__).parent
     for source in {*package.rglob("*.py")} - {*(package / "send").rglob("*.py")}:
