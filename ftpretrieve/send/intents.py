@@ -28,7 +28,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TYPES: dict[str, tuple[type, ...]] = {
     "id": (str,), "node": (str,), "directory": (str,), "data_type": (str,), "started": (int, float),
     "size_gb": (int, float), "digest": (str,), "files": (int,), "total_bytes": (int,), "state": (str,),
-    "snapshot": (dict, type(None)),
+    "snapshot": (dict, type(None)), "server": (str,),
 }  # fmt: skip
 
 

@@ -58,6 +58,11 @@ class Settings:
     max_gb: float | None  # a transaction
 
     @property
+    def address(self) -> str:
+        """Return where the data centre is."""
+        return f"{self.server}:{self.port}"
+
+    @property
     def transactions(self) -> Path:
         """Return the directory that remembers transactions. Beside the logbook, since it has to last as long."""
         return self.logbook.with_name(self.logbook.name + ".transactions")
@@ -130,6 +135,7 @@ class Intent:
     total_bytes: int
     state: State = State.SENDING
     snapshot: Snapshot | None = None
+    server: str = ""  # `Settings.address`; '' for what another program has sent
 
     @property
     def sends_content(self) -> bool:
