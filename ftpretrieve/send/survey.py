@@ -17,7 +17,7 @@ from ftpretrieve.send.logbook import Logbook
 from ftpretrieve.send.records import Intent, Settings, Snapshot, State, layout
 from ftpretrieve.send.rsync import DataCentre
 from ftpretrieve.send.snapshot import differences, take
-from ftpretrieve.send.transaction import needs_escape
+from ftpretrieve.send.transaction import LIMIT, needs_escape, new, to_xml
 
 ID_ATTEMPTS = 20
 """An id out of 4.5 thousand millions is taken by accident once; a server that takes all of them is broken."""
@@ -78,9 +78,11 @@ class Survey:
         for damage in self.intents.damaged():
             self.tell(logging.WARNING, "DAMAGED", damage, reason=damage)
         asked = (self.settings.node, request.data_type)
-        same = (*asked, layout(request.directory))
+        address = self.settings.address
+        same = (*asked, address, layout(request.directory))
         last = self.intents.latest(
-            request.directory, lambda known: (known.node, known.data_type, layout(known.directory)) == same
+            request.directory,
+            lambda known: (known.node, known.data_type, known.server, layout(known.directory)) == same,
         )
         if last is not None and last.state is State.SENDING:
             begun = (
@@ -89,6 +91,11 @@ class Survey:
             )
             if last.node != self.settings.node:  # the server lets no other node ask whether it is complete
                 raise NotSent(f"{begun}, or give it up with --restart and the configuration of {last.node}")
+            if last.server != address:
+                raise NotSent(
+                    f"{last.id} of {last.directory} is unfinished, and was begun at {last.server}, while 'rsync server' "
+                    f"and 'rsync port' say {address}; finish it there, or give it up there with --restart"
+                )
             if last.data_type != request.data_type and not request.restart:
                 raise NotSent(f"{begun}, or give it up with --restart")
             return last
@@ -122,6 +129,7 @@ class Survey:
             files=len(snapshot.files),
             total_bytes=snapshot.total_bytes,
             snapshot=snapshot,
+            server=self.settings.address,
         )
 
     def _free_id(self, taken: Collection[str]) -> str:
@@ -168,6 +176,11 @@ class Survey:
         going = [file.path for file in snapshot.files if file.path in planned]
         if not going:
             raise NotSent(f"'rsync extra args' leave out all files of {intent.directory}, so there is nothing to send")
+        if len(to_xml(new(intent, [intent.remote_path(path) for path in going], self.now()))) > LIMIT:
+            raise NotSent(
+                f"{intent.directory} has {len(going)} files: a list of them has more than {LIMIT} bytes, and no status "
+                "of such a size is read; send its parts one by one"
+            )
         excluded = [(file.path, "by 'rsync extra args'") for file in snapshot.files if file.path not in planned]
         for path, reason in [*snapshot.left_out, *excluded]:
             self.tell(logging.WARNING, "LEFTOUT", f"not sent: {path}: {reason}", path=path, reason=reason)

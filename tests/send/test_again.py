@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ftpretrieve.send import survey
 from ftpretrieve.send.job import Sender
 from ftpretrieve.send.records import State
 from ftpretrieve.send.survey import NotSent, Request
@@ -94,3 +95,23 @@ def test_a_transaction_of_no_files_is_not_begun(node: Node) -> None:
     with pytest.raises(NotSent, match="'rsync extra args' leave out all"):
         node.sender().send(node.request)
     assert (node.centre.files, node.intents.all()) == ({}, ())
+
+
+def test_more_files_than_a_status_can_list_are_not_sent(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What became of them could never be read."""
+    monkeypatch.setattr(survey, "LIMIT", 300)
+    with pytest.raises(NotSent, match="has 3 files: .* send its parts"):
+        node.sender().send(node.request)
+    assert (node.centre.files, node.intents.all()) == ({}, ())
+
+
+def test_another_server_is_another_data_centre(node: Node) -> None:
+    """What a test server has got, the real one has not; and what was begun at one is not finished at the other."""
+    there = Sender(replace(node.sender().survey, settings=replace(node.settings, server="real.example.org")))
+    first = node.sender().send(node.request)
+    assert there.send(node.request) != first
+    (node.data / "new.mseed").write_text("new")
+    begun = cut_off(node)
+    for restart in (False, True):
+        with pytest.raises(NotSent, match=f"{begun.id}.*{node.settings.address}.*real.example.org:873"):
+            there.send(Request(str(node.data), "t", restart=restart))
