@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,22 +95,25 @@ def stream(
     on_line: Callable[[str], None] | None = None,
     grace_secs: float = GRACE_SECS,
     carriage_returns: bool = False,
+    keep_lines: int | None = None,
 ) -> Finished:
     """Run a program to its end, handing over each line of its output as it comes. Its arguments must hold no secret.
 
     With `carriage_returns` these end a line too, as they do where a program draws how far it is over its last figures.
+    `keep_lines`: of the output so many lines, the last ones, are returned; None for all.
     Nobody but the program gets `env`. Whatever it started is gone when this returns, raises, or when our own process
     ends, be it by SIGKILL: see `guard`.
     After `timeout_secs` it gets SIGTERM, and `grace_secs` later SIGKILL. What `on_line` raises ends the program too.
     Raises: CommandFailed when it cannot be started.
     """
     shown = shlex.join(argv)
-    lines: list[str] = []
+    lines: deque[str] = deque(maxlen=keep_lines)
 
     def take(line: bytes) -> None:
-        lines.append(os.fsdecode(line))
+        text = os.fsdecode(line)
+        lines.append(text)
         if on_line is not None:
-            on_line(lines[-1])
+            on_line(text)
 
     ours, its = socket.socketpair()
     with ours:

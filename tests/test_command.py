@@ -152,6 +152,13 @@ def test_input_larger_than_a_pipe_arrives_whole_while_output_comes() -> None:
     assert "\n".join(stream(["cat"], timeout_secs=9.0, stdin=data).output).encode() + b"\n" == data
 
 
+def test_only_the_last_lines_are_kept_where_that_is_asked_for() -> None:
+    """All are handed over."""
+    heard: list[str] = []
+    assert shell("seq 30000", keep_lines=3, on_line=heard.append).output == ("29998", "29999", "30000")
+    assert heard == [str(number) for number in range(1, 30_001)]
+
+
 def test_a_program_need_not_read_its_input() -> None:
     assert shell("exec <&-; echo done; sleep 0.1", stdin=bytes(10_000_000)) == Finished(0, False, ("done",))
 

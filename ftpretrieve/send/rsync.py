@@ -49,6 +49,9 @@ user change what the same arguments do (RSYNC_ICONV, RSYNC_PARTIAL_DIR ...); `rs
 RSYNC_CONNECT_PROG starts a program, which would inherit the password. The locale is C: messages and names are parsed.
 """
 
+KEPT_LINES = 10_000
+"""Of an output: items are taken as they come, and what tells of trouble comes last. A server could talk for ever."""
+
 PARTIAL = 23
 """Exit code of rsync when some of what it was asked for could not be had."""
 
@@ -218,6 +221,7 @@ class DataCentre:
                 env=self._environment(),
                 on_line=hear,
                 carriage_returns=True,
+                keep_lines=KEPT_LINES,
             )
             LOGGER.debug(record("RSYNC", argv=shlex.join(call.argv), code=done.code, lines=len(done.output)))
             if done.code == 0 or (may_be_missing and done.code == PARTIAL and are_only_missing(done.output)):
