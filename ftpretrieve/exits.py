@@ -3,22 +3,27 @@
 Must not: know a command, nor decide what an error means; `errors` has the table, and a command may have its own.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Callable
 
-from ftpretrieve.errors import FtpRetrieveError, exit_code
+from ftpretrieve.errors import FtpRetrieveError, StorageError, exit_code
 from ftpretrieve.escapes import escape
 from ftpretrieve.signals import Ended
 
 EXIT_USAGE, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 130, 141
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""What writing to standard output fails with. Errors of other files come here translated, or with a name."""
 
 
 def run(prog: str, body: Callable[[], int], code_of: Callable[[FtpRetrieveError], int] = exit_code) -> int:
     """Return the exit code of what `body` does; an error is told on stderr, and `code_of` gives its code."""
     try:
         code = body()
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is when a caller has closed it
+            sys.stdout.flush()
         return code
     except FtpRetrieveError as error:
         say(prog, str(error))
@@ -28,9 +33,20 @@ def run(prog: str, body: Callable[[], int], code_of: Callable[[FtpRetrieveError]
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough. What is still buffered must not raise again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has enough
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        _drop_output()
+        failure = StorageError(f"standard output cannot be written: {error.strerror}")
+        say(prog, str(failure))
+        return code_of(failure)
+
+
+def _drop_output() -> None:
+    """Give up what is still buffered, or it would raise again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(prog: str, text: str) -> None:

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from errno import ENOSPC
 from signal import SIGTERM
 
 import pytest
 
 from ftpretrieve import exits
-from ftpretrieve.errors import ConfigError, FtpRetrieveError, InUse
+from ftpretrieve.errors import ConfigError, FtpRetrieveError, InUse, StorageError, exit_code
 from ftpretrieve.signals import Ended
 from tests.installation import environment
 
@@ -90,3 +91,27 @@ def test_a_locale_without_utf8_changes_no_name():
     argv = [sys.executable, "-c", code, b"\xc5\x82\xff"]
     done = subprocess.run(argv, capture_output=True, timeout=8, check=True, env=plain)
     assert done.stdout == b"\xc5\x82\xffTrue\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize("size", [1, 100_000], ids=["still buffered", "more than the buffer"])
+def test_output_that_cannot_be_written_is_a_failure_with_words(size):
+    """Neither a traceback, nor Python's own complaint when it ends."""
+    code = f"import sys; from ftpretrieve import exits; sys.exit(exits.run('prog', lambda: print('x' * {size}) or 0))"
+    with open("/dev/full", "w") as full:
+        argv = [sys.executable, "-c", code]
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, timeout=8, check=False, env=environment())
+    words = b"prog: standard output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (exit_code(StorageError("")), words)
+
+
+def test_a_disk_that_is_full_elsewhere_keeps_its_traceback():
+    """It is a defect that nobody has translated it."""
+    with pytest.raises(OSError, match="elsewhere"):
+        exits.run("prog", failing(OSError(ENOSPC, "No space left on device", "elsewhere")))
+
+
+def test_a_closed_output_harms_nobody_who_does_not_print(monkeypatch):
+    """A service may be started so."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert exits.run("prog", lambda: 75) == 75

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from ftpretrieve import __version__, exits, signals
-from ftpretrieve.errors import FtpRetrieveError
+from ftpretrieve.errors import FtpRetrieveError, StorageError
 from ftpretrieve.escapes import escape
 from ftpretrieve.exits import EXIT_USAGE, say
 from ftpretrieve.logs import record
@@ -148,6 +148,8 @@ def _code_of(error: FtpRetrieveError) -> int:
 
 
 def _main(words: Sequence[str], prog: str) -> int:
+    if sys.stdout is None:  # said before anything is sent whose id would then get lost
+        raise StorageError("standard output is closed; if nobody wants to read it, let it go to /dev/null")
     if not words:
         say(prog, "-h for usage summary.")
         return EXIT_USAGE

@@ -101,10 +101,14 @@ class Sender:
     def _book(self, intent: Intent) -> str:
         """Enter the complete transaction into the logbook, close the intent, and return the id."""
         date = format_date(self.survey.now())
-        self.survey.logbook.append(
-            LogEntry(date, intent.node, intent.directory, intent.id, intent.size_gb, intent.data_type)
-        )
-        self.survey.intents.move(intent, State.SENT)
+        entry = LogEntry(date, intent.node, intent.directory, intent.id, intent.size_gb, intent.data_type)
+        try:
+            self.survey.logbook.append(entry)
+            self.survey.intents.move(intent, State.SENT)
+        except (FtpRetrieveError, KeyboardInterrupt):
+            self._tell(intent, logging.WARNING, "UNFINISHED", "is complete at the server as {id}, but that could not "
+                       "be noted here; when the reason is gone, give --resume, and it is")  # fmt: skip
+            raise
         self._tell(intent, logging.INFO, "SENT", "is sent as {id}, complete")
         return intent.id
 

@@ -140,7 +140,10 @@ REASONS: tuple[tuple[str, str, type[FtpRetrieveError]], ...] = (
     (r"configured to refuse --dry-run", f"without it nothing can be proven; {_ASK} to allow it", RemoteRefused),
     (r"configured to refuse --compress", "set 'rsync compress = no'", RemoteRefused),
     (r"configured to refuse", f"{_ARGUMENTS}, or {_ASK} to allow it", RemoteRefused),
-    (r"\[receiver\].*(No space left on device|quota exceeded)", _FULL, RemoteRefused),
+    # What happened at the server has the name of the module behind the path.
+    (r"\[receiver\].*\(in [^)]+\).*(No space left on device|quota exceeded)", _FULL, RemoteRefused),
+    (r"\[receiver\].*(No space left on device|quota exceeded)", "make room in 'working directory'", StorageError),
+    (r"\[sender\].*\(in [^)]+\).*Permission denied", _ASK, RemoteRefused),
     (r"^(file has vanished|rsync: (\[sender\] )?link_stat \"[^\"]*\" failed: No such)", EXIT_MEANINGS[24].fix,
      CommandFailed),
     (r"(\[sender\] |^rsync: )(send_files failed to open|opendir|readlink).*Permission denied",

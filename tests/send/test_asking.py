@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from tests.send.running import DATALESS, MINISEED, Send, await_true, finish
+from tests.send.running import COMMAND, DATALESS, MINISEED, Send, await_true, finish
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
@@ -386,3 +386,14 @@ def test_the_status_of_what_is_damaged_here_is_told(send: Send) -> None:
     answer(send, id_, 8)
     assert id_ in send.run("--status", id_).stdout
     assert path.read_text() == "{"
+
+
+@pytest.mark.parametrize("word", ["-v", "-l", "--pending", "-s"])
+def test_a_closed_output_is_an_error_before_anything_is_done(send: Send, word: str) -> None:
+    """The id of what is sent would be lost."""
+    send.put_some()
+    words = [word, *([f"{send.data}/", "-d", MINISEED] if word == "-s" else [])]
+    process = send.spawn(["/bin/bash", "-c", 'exec "$@" >&-', "bash", *COMMAND, "-c", str(send.config), *words])
+    done = finish(process)
+    assert (done.code, done.stderr.count("\n"), send.booked()) == (1, 1, [])
+    assert "standard output is closed" in done.stderr

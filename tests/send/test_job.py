@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ftpretrieve.errors import StorageError
 from ftpretrieve.send.intents import Intents
 from ftpretrieve.send.job import Sender
 from ftpretrieve.send.logbook import Logbook
@@ -341,3 +342,14 @@ def test_an_empty_directory_is_no_transaction(node: Node) -> None:
         path.unlink()
     with pytest.raises(NotSent, match="no file"):
         node.sender().send(node.request)
+
+
+def test_what_is_complete_and_cannot_be_noted_is_told(node: Node) -> None:
+    """Its id is not printed then, and must not get lost."""
+    sender = node.sender()
+    node.centre.push_xml = lambda *_: node.settings.logbook.mkdir()  # type: ignore[method-assign]
+    with pytest.raises(StorageError, match="logbook"):
+        sender.send(node.request)
+    (intent,) = node.intents.unfinished()
+    word, text = node.said[-1]
+    assert (word, intent.id in text, "complete at the server" in text) == ("UNFINISHED", True, True)
