@@ -77,27 +77,25 @@ class Survey:
         """
         for damage in self.intents.damaged():
             self.tell(logging.WARNING, "DAMAGED", damage, reason=damage)
-        asked = (self.settings.node, request.data_type)
         address = self.settings.address
-        same = (*asked, address, layout(request.directory))
+        same = (self.settings.node, request.data_type, address, layout(request.directory))
         last = self.intents.latest(
             request.directory,
             lambda known: (known.node, known.data_type, known.server, layout(known.directory)) == same,
         )
         if last is not None and last.state is State.SENDING:
-            begun = (
-                f"{last.id} of {last.directory} is unfinished, and was begun for {last.node} as {last.data_type}, "
-                f"not for {asked[0]} as {asked[1]}; finish it as it was begun"
-            )
-            if last.node != self.settings.node:  # the server lets no other node ask whether it is complete
-                raise NotSent(f"{begun}, or give it up with --restart and the configuration of {last.node}")
-            if last.server != address:
+            if (last.node, last.server) != (self.settings.node, address):  # only they know whether it is complete
                 raise NotSent(
-                    f"{last.id} of {last.directory} is unfinished, and was begun at {last.server}, while 'rsync server' "
-                    f"and 'rsync port' say {address}; finish it there, or give it up there with --restart"
+                    f"{last.id} of {last.directory} is unfinished, and was begun for {last.node} at {last.server}, "
+                    f"not for {self.settings.node} at {address}; finish it with the configuration of then, or give it "
+                    "up with that and --restart; or, if that server is no more, remove "
+                    f"{self.intents.directory / last.id}.json"
                 )
             if last.data_type != request.data_type and not request.restart:
-                raise NotSent(f"{begun}, or give it up with --restart")
+                raise NotSent(
+                    f"{last.id} of {last.directory} is unfinished, and was begun as {last.data_type}, not as "
+                    f"{request.data_type}; finish it as it was begun, or give it up with --restart"
+                )
             return last
         if request.resume:
             raise NotSent(f"no transaction of {request.directory} is unfinished, so there is nothing to resume")

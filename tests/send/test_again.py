@@ -84,7 +84,9 @@ def test_a_transaction_of_another_node_is_not_given_up(node: Node) -> None:
     """Whether it is complete only its own node may ask."""
     begun = cut_off(node)
     for restart in (False, True):
-        with pytest.raises(NotSent, match=f"{begun.id} .* configuration of TEST"):
+        with pytest.raises(
+            NotSent, match=f"{begun.id} .* begun for TEST at .*, not for RAP at .* configuration of then"
+        ):
             for_node(node, "RAP").send(replace(node.request, restart=restart))
     assert node.intents.unfinished() == (begun,)
 
