@@ -93,7 +93,8 @@ class Sender:
             more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
             raise NotSent(
                 f"{intent.id}: rsync ended well, and yet the server has not, as they are here: "
-                f"{', '.join(missing[:SHOWN])}{more}; run it again, and if that does not help ask the data centre"
+                f"{', '.join(missing[:SHOWN])}{more}; run it again, and if that does not help ask the data centre (one "
+                "whose disk keeps times less exactly needs 'rsync extra args = --modify-window=2')"
             )
         names = [intent.remote_path(path) for path in planned]
         centre.push_xml(intent.id, to_xml(new(intent, names, self.survey.now())))

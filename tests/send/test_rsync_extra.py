@@ -80,3 +80,12 @@ def test_limits_for_data_hide_no_status(node: Node, centre: Rsyncd, words: tuple
     """A transaction that seems to have no status would be sent again."""
     (centre.statuses / f"{ID}.xml").write_text("<transaction/>")
     assert list(node.with_extra(*words).statuses([ID])) == [ID]
+
+
+def test_a_server_that_keeps_times_less_exactly_can_be_lived_with(node: Node, centre: Rsyncd) -> None:
+    """FAT knows every other second: without the argument no transaction would ever be complete there."""
+    node.send()
+    there = centre.incoming / ID / "a.mseed"
+    os.utime(there, ns=(OLD_NS, OLD_NS - 10**9))
+    assert node.centre().missing(node.intent(), node.snapshot()) == ["a.mseed"]
+    assert node.with_extra("--modify-window=2").missing(node.intent(), node.snapshot()) == []
