@@ -4,6 +4,7 @@ Must not: change anything, here or at the server; so all that a test (`-t`) does
 """
 
 import logging
+import os
 import secrets
 import string
 from collections.abc import Callable, Collection
@@ -160,6 +161,11 @@ class Survey:
         """Return the snapshot of an unfinished transaction. Raises: NotSent if the directory is not like it."""
         if intent.snapshot is None:
             raise NotSent(f"{intent.id}: its file in {self.settings.transactions} has no snapshot; use --restart")
+        if not os.path.lexists(intent.directory):
+            raise NotSent(
+                f"{intent.directory} is gone, and {intent.id} of it is unfinished; put it back as it was, or, to give "
+                f"the transaction up, remove {self.intents.directory / intent.id}.json"
+            )
         if found := differences(intent.snapshot, take(intent.directory)):
             why = (
                 f"{intent.directory} is not what it was when transaction {intent.id} was begun; make it so again, or "

@@ -5,6 +5,7 @@ The data centre is the one in memory of `test_job`.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,3 +118,14 @@ def test_another_server_is_another_data_centre(node: Node) -> None:
     for restart in (False, True):
         with pytest.raises(NotSent, match=f"{begun.id}.*{node.settings.address}.*real.example.org:873"):
             there.send(Request(str(node.data), "t", restart=restart))
+
+
+def test_of_a_directory_that_is_gone_it_is_said_how_to_give_up(node: Node) -> None:
+    """--restart needs the directory, and without a way out every --resume would fail for ever."""
+    begun = cut_off(node)
+    shutil.rmtree(node.data)
+    memory = node.settings.transactions / f"{begun.id}.json"
+    with pytest.raises(NotSent, match=f"gone, and {begun.id}.*remove {memory}"):
+        node.sender().send(Request(str(node.data), "t", resume=True))
+    memory.unlink()
+    assert node.intents.unfinished() == ()
