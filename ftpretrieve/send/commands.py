@@ -223,7 +223,8 @@ def _print_logbook(settings: Settings, prog: str) -> int:
 
     entries = Logbook(settings.logbook).read()
     if not entries:
-        say(prog, f"the logbook is empty: {settings.logbook}")
+        is_there = settings.logbook.exists()
+        say(prog, f"the logbook is empty: {settings.logbook}" if is_there else f"no logbook yet: {settings.logbook}")
     for entry in entries:
         fields = (entry.transaction_id, entry.date, entry.node, entry.data_type, entry.directory)
         print(*map(escape, fields), f"{entry.size_gb:.3f}", sep="\t")

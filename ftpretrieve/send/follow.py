@@ -6,6 +6,7 @@ Must not: send anything.
 import json
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -170,13 +171,18 @@ def status(settings: Settings, transaction_id: str, out: TextIO, wait_secs: floa
     """Print what became of a transaction, after waiting for its end at most so long, and return the exit code."""
     follower = Follower(settings)
     known = follower.known().get(transaction_id)
-    found = follower.wait(transaction_id, wait_secs)
+    given_up = known is not None and known.state is State.ABANDONED
+    found = follower.wait(transaction_id, 0.0 if given_up else wait_secs)
     if found is not None:
         verdict = follower.note(found, known)
         print(json.dumps(as_data(found)) if as_json else describe(found), file=out)
         return exit_code(verdict)
     if known is None:
         raise NoStatus(f"{transaction_id} is not known here, and the data centre has no status of it")
+    if given_up:
+        raise NoStatus(
+            f"{transaction_id} of {known.directory} was given up by --restart, and the data centre has no status of it"
+        )
     print(json.dumps(_no_status(known)) if as_json else _line(known, _words(known)), file=out)
     return exit_code(Verdict.UNFINISHED)
 
@@ -184,12 +190,17 @@ def status(settings: Settings, transaction_id: str, out: TextIO, wait_secs: floa
 def pending(settings: Settings, out: TextIO, as_json: bool, prog: str) -> int:
     """Print a line for each transaction that is not known to have come to its end, and return the exit code.
 
-    Asks for all with one connection. What has ended by now is said this once, and not asked for again.
+    Asks for all with one connection. What has ended by now is said this once, and not asked for again. What is
+    remembered and cannot be read is told, for it may be unfinished.
     """
     follower = Follower(settings)
+    damaged = Intents(settings.transactions).damaged()
+    for damage in damaged:
+        LOGGER.warning(record("DAMAGED", reason=damage))
+        say(prog, damage)
     waiting = [known for known in follower.known().values() if known.state in (State.SENDING, State.SENT)]
     answers = follower.ask([known.id for known in waiting]) if waiting else {}
-    codes, forgotten = {0}, 0
+    codes, forgotten = {1 if damaged else 0}, 0
     for known in waiting:
         if known.id not in answers and follower.is_of_old(known):
             forgotten += 1
@@ -197,7 +208,7 @@ def pending(settings: Settings, out: TextIO, as_json: bool, prog: str) -> int:
         code, text, data = _outcome(follower, known, answers.get(known.id))
         codes.add(code)
         print(json.dumps(data) if as_json else text, file=out)
-    if forgotten:
+    if forgotten and sys.stderr is not None and sys.stderr.isatty():  # nothing to mail every hour
         entries = "entry" if forgotten == 1 else "entries"
         say(prog, f"left out: {forgotten} old {entries} of the logbook without a status at the data centre")
     return 1 if 1 in codes else max(codes)

@@ -52,11 +52,15 @@ def test(settings: Settings, request: Request, out: TextIO, prog: str) -> int:
 def resume(settings: Settings, transaction_id: str | None, ignore_limits: bool, out: TextIO, prog: str) -> int:
     """Bring one unfinished transaction to its end, or all there are, and print their ids.
 
-    Raises: NotSent when the one is not unfinished, or for those that did not come to their end after the others did.
+    Raises: NotSent when the one is not unfinished, for those that did not come to their end after the others did, or
+    when there seem to be none and what is remembered of one cannot be read.
     """
     problems: list[str] = []
-    waiting = _unfinished(Intents(settings.transactions), transaction_id)
+    intents = Intents(settings.transactions)
+    waiting = _unfinished(intents, transaction_id)
     if not waiting:
+        if damaged := intents.damaged():  # any of them may be unfinished
+            raise NotSent("\n".join(damaged))
         say(prog, "no transaction is unfinished")
     for intent in waiting:
         request = Request(intent.directory, intent.data_type, resume=True, ignore_limits=ignore_limits)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+from contextlib import closing
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -237,8 +240,46 @@ def test_old_entries_of_another_program_are_pending_only_while_there_is_a_status
     answer(send, "AAAA0002", 8, process("p", 0))
     done = send.run("--pending", expect=75)
     assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["AAAA0002", "AAAA0003"]
-    assert "left out: 1 old entry" in done.stderr
+    assert done.stderr == "", "cron would mail it every time"
     assert [line.split("\t")[0] for line in send.run("--pending", expect=75).stdout.splitlines()] == ["AAAA0003"]
+
+
+def test_on_a_terminal_it_is_said_that_old_entries_are_left_out(send: Send) -> None:
+    values = ("2013-06-24T09:00:00Z", "TEST", "/data/x", "AAAA0001", 0.5, MINISEED)
+    send.book.write_text(json.dumps([dict(zip(FIELDS, values, strict=True))]))
+    master, slave = os.openpty()
+    with closing(os.fdopen(master, "rb", buffering=0)) as screen:
+        with os.fdopen(slave, "wb") as terminal:
+            command = [*COMMAND, "-c", send.config, "--pending"]
+            subprocess.run(command, stdout=terminal, stderr=terminal, check=True, timeout=60)
+        assert b"left out: 1 old entry" in screen.read(1000)
+
+
+def test_what_was_given_up_is_not_waited_for(send: Send) -> None:
+    """The data centre never gets it, so without a status there will be none. With one, that is told."""
+    with send.half_way() as process:
+        process.kill()
+        process.wait()
+    (id_,) = send.states()
+    send.configure("limits", bandwidth_max="")
+    send.send("--restart")
+    done = send.run("--status", id_, "--wait", "1 d", expect=1)
+    assert f"{id_} of {send.data}/ was given up by --restart" in done.stderr
+    assert done.stdout == ""
+    answer(send, id_, 8)
+    assert id_ in send.run("--status", id_).stdout
+
+
+def test_what_is_damaged_here_is_told_where_the_unfinished_is_asked_for(send: Send) -> None:
+    """It may be unfinished, so nobody may say that nothing is."""
+    send.transactions.mkdir()
+    path = send.transactions / "ABCD1234.json"
+    path.write_text("{")
+    for word in ("--pending", "--resume"):
+        done = send.run(word, expect=1)
+        assert f"{path} is damaged" in done.stderr
+        assert "ABCD1234.json is damaged" in done.log
+        assert "no transaction is unfinished" not in done.stderr
 
 
 def test_nothing_pending_is_a_success(send: Send) -> None:
