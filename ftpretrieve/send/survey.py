@@ -97,6 +97,11 @@ class Survey:
                     f"{last.id} of {last.directory} is unfinished, and was begun as {last.data_type}, not as "
                     f"{request.data_type}; finish it as it was begun, or give it up with --restart"
                 )
+            if layout(last.directory) != layout(request.directory) and not request.restart:
+                raise NotSent(
+                    f"{last.id} of {last.directory} is unfinished, and was begun by that name: {request.directory} "
+                    "would lie elsewhere at the server; finish it as it was begun, or give it up with --restart"
+                )
             return last
         if request.resume:
             raise NotSent(f"no transaction of {request.directory} is unfinished, so there is nothing to resume")

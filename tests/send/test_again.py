@@ -129,3 +129,22 @@ def test_of_a_directory_that_is_gone_it_is_said_how_to_give_up(node: Node) -> No
         node.sender().send(Request(str(node.data), "t", resume=True))
     memory.unlink()
     assert node.intents.unfinished() == ()
+
+
+def test_what_is_unfinished_goes_on_only_where_it_was_begun(node: Node) -> None:
+    """With a slash or without one the files lie elsewhere: it would be a success that did something else."""
+    begun = cut_off(node)
+    with pytest.raises(NotSent, match="would lie elsewhere"):
+        node.sender().send(Request(f"{node.data}/", "t"))
+    assert node.booked() == []
+    assert node.sender().send(node.request) == begun.id
+
+
+def test_what_is_unfinished_may_be_given_up_for_another_place(node: Node) -> None:
+    """As --restart says."""
+    begun = cut_off(node)
+    sent = node.sender().send(Request(f"{node.data}/", "t", restart=True))
+    assert {intent.id: intent.state for intent in node.intents.all()} == {
+        begun.id: State.ABANDONED,
+        sent: State.SENT,
+    }
