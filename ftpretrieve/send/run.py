@@ -61,7 +61,8 @@ def resume(settings: Settings, transaction_id: str | None, ignore_limits: bool, 
     if not waiting:
         if damaged := intents.damaged():  # any of them may be unfinished
             raise NotSent("\n".join(damaged))
-        say(prog, "no transaction is unfinished")
+        if sys.stderr is not None and sys.stderr.isatty():  # nothing to mail every night
+            say(prog, "no transaction is unfinished")
     for intent in waiting:
         request = Request(intent.directory, intent.data_type, resume=True, ignore_limits=ignore_limits)
         try:

@@ -155,6 +155,15 @@ class Send:
         assert expect is None or done.code == expect, (words, done.code, done.stdout, done.stderr)
         return done
 
+    def on_terminal(self, *words: str) -> str:
+        """Run it to its success with its output on a terminal, and return what the screen shows, which is short."""
+        master, slave = os.openpty()
+        with os.fdopen(master, "rb", buffering=0) as screen:
+            with os.fdopen(slave, "wb") as terminal:
+                command = [*COMMAND, "-c", str(self.config), *words]
+                subprocess.run(command, stdout=terminal, stderr=terminal, check=True, timeout=LIMIT_SECS)
+            return screen.read(4096).decode()
+
     def send(self, *words: str | Path, content: bool = True, **options: Any) -> Done:
         """Send `data`, or its content, as it is mostly done."""
         return self.run("-s", f"{self.data}{'/' if content else ''}", "-d", MINISEED, *words, **options)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-from contextlib import closing
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -247,12 +244,7 @@ def test_old_entries_of_another_program_are_pending_only_while_there_is_a_status
 def test_on_a_terminal_it_is_said_that_old_entries_are_left_out(send: Send) -> None:
     values = ("2013-06-24T09:00:00Z", "TEST", "/data/x", "AAAA0001", 0.5, MINISEED)
     send.book.write_text(json.dumps([dict(zip(FIELDS, values, strict=True))]))
-    master, slave = os.openpty()
-    with closing(os.fdopen(master, "rb", buffering=0)) as screen:
-        with os.fdopen(slave, "wb") as terminal:
-            command = [*COMMAND, "-c", send.config, "--pending"]
-            subprocess.run(command, stdout=terminal, stderr=terminal, check=True, timeout=60)
-        assert b"left out: 1 old entry" in screen.read(1000)
+    assert "left out: 1 old entry" in send.on_terminal("--pending")
 
 
 def test_what_was_given_up_is_not_waited_for(send: Send) -> None:
@@ -279,7 +271,6 @@ def test_what_is_damaged_here_is_told_where_the_unfinished_is_asked_for(send: Se
         done = send.run(word, expect=1)
         assert f"{path} is damaged" in done.stderr
         assert "ABCD1234.json is damaged" in done.log
-        assert "no transaction is unfinished" not in done.stderr
 
 
 def test_nothing_pending_is_a_success(send: Send) -> None:
