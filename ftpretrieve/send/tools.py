@@ -40,7 +40,10 @@ class Rsync:
 def find_rsync(settings: Settings) -> Rsync:
     """Return the rsync of the configuration, or else the first in PATH. Raises: CommandFailed when it will not do."""
     path = _find("rsync", settings.rsync, "rsync command")
-    text = command.run([str(path), "--version"], timeout_secs=ASKING_SECS).decode(errors="replace")
+    try:
+        text = command.run([str(path), "--version"], timeout_secs=ASKING_SECS).decode(errors="replace")
+    except CommandFailed as error:
+        raise CommandFailed(f"{error}; {_instead('rsync', 'rsync command')}") from error
     version = parse_version(text)
     if version is None:
         found = "openrsync" if "openrsync" in text.lower() else "another program"

@@ -77,6 +77,13 @@ def test_an_rsync_that_will_not_do_is_refused(programs: Path, body: str, words: 
     assert "exit code" in words or "'rsync command full path'" in str(caught.value)
 
 
+def test_an_rsync_that_does_not_run_is_named_with_the_fix(programs: Path) -> None:
+    """As one of another machine, or one that lacks a library."""
+    script(programs / "rsync", "echo 'cannot open libpopt.so.0' >&2; exit 127")
+    with pytest.raises(CommandFailed, match=r"libpopt\.so\.0.*'rsync command full path'"):
+        find_rsync(settings())
+
+
 def test_no_rsync_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CommandFailed, match="no rsync in PATH; install rsync, or set 'rsync command auto find = no'"):
