@@ -30,6 +30,10 @@ REAP_EVERY_SECS = 1.0
 """How long an orphan of a program that still works may stay a zombie."""
 
 
+GREETING_SECS = 10.0
+"""How long the environment may take. A starter that ran before an upgrade replaced this file may never send it."""
+
+
 def main(lifeline_fd: int, grace_secs: float, argv: list[str]) -> None:
     """Run the program, tell how it ended, and leave nothing behind."""
     libc = ctypes.CDLL(None)
@@ -60,9 +64,14 @@ def main(lifeline_fd: int, grace_secs: float, argv: list[str]) -> None:
 
 def receive_environment(lifeline: socket.socket) -> dict[bytes, bytes] | None:
     """Return what is sent: its length as a line, then NAME=VALUE, each with a NUL behind it; None if it is cut off."""
-    with lifeline.makefile("rb") as sent:
-        length = sent.readline()
-        data = sent.read(int(length or 0))
+    lifeline.settimeout(GREETING_SECS)
+    try:
+        with lifeline.makefile("rb") as sent:
+            length = sent.readline()
+            data = sent.read(int(length or 0))
+    except TimeoutError:
+        return None
+    lifeline.settimeout(None)
     if not length or len(data) < int(length):
         return None
     return dict(pair.split(b"=", 1) for pair in data.split(b"\0")[:-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ftpretrieve import guard
 from ftpretrieve.command import Finished, stream
 from ftpretrieve.errors import CommandFailed
 
@@ -311,3 +313,11 @@ def test_descriptors_are_given_back() -> None:
     with pytest.raises(CommandFailed):
         stream(["./no-such-program"], timeout_secs=9.0)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_starter_that_sends_no_environment_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was running before an upgrade replaced the guard would wait for it until its own limit."""
+    monkeypatch.setattr(guard, "GREETING_SECS", 0.01)
+    ours, its = socket.socketpair()
+    with ours, its:
+        assert guard.receive_environment(its) is None
