@@ -41,10 +41,9 @@ class Sender:
             if last is None or request.restart:
                 return self._begin(request, given_up=last)
             if last.state is State.SENDING:
-                self._tell(last, logging.WARNING, "RESUMING", "goes on as {id}, which was begun "
-                           f"{format_date(last.started)} and cut off")  # fmt: skip
                 if not self.survey.is_complete(last):
                     return self._resume(last, request)
+                self._tell_resuming(last)
                 self._book(last)
                 if request.resume:
                     return last.id
@@ -71,7 +70,9 @@ class Sender:
         """Go on with what was cut off."""
         snapshot = self.survey.unchanged(intent)
         self.survey.check_limits(intent, request)
-        self._complete(intent, snapshot, self.survey.planned(intent, snapshot))
+        planned = self.survey.planned(intent, snapshot)
+        self._tell_resuming(intent)
+        self._complete(intent, snapshot, planned)
         return self._book(intent)
 
     def _complete(self, intent: Intent, snapshot: Snapshot, planned: list[str]) -> None:
@@ -120,6 +121,10 @@ class Sender:
             return
         self.survey.intents.move(intent, State.ABANDONED)
         self._tell(intent, logging.WARNING, "ABANDONED", "is given up as {id}; the data centre may have parts of it")
+
+    def _tell_resuming(self, intent: Intent) -> None:
+        begun = format_date(intent.started)
+        self._tell(intent, logging.WARNING, "RESUMING", f"goes on as {{id}}, which was begun {begun} and cut off")
 
     def _tell(self, intent: Intent, level: int, word: str, text: str) -> None:
         figures = {"files": intent.files, "bytes": intent.total_bytes, "gb": f"{intent.size_gb:.3f}"}

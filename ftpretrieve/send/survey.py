@@ -158,7 +158,12 @@ class Survey:
     def week_gb(self) -> float:
         """Return what the logbook has of the last seven days, and tell of what may make that wrong."""
         since = self.now() - limits.WEEK_SECS
-        for doubt in self.logbook.doubts(since):
+        doubts = self.logbook.doubts(since)
+        if not self.settings.logbook.exists() and any(
+            known.state in (State.SENT, State.FINISHED) for known in self.intents.all()
+        ):
+            doubts = [f"there is no logbook {self.settings.logbook}, and things were sent: put back a copy of it"]
+        for doubt in doubts:
             self.tell(logging.WARNING, "DOUBTFUL", doubt, reason=doubt)
         return self.logbook.gb_since(since)
 

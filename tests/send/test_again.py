@@ -148,3 +148,22 @@ def test_what_is_unfinished_may_be_given_up_for_another_place(node: Node) -> Non
         begun.id: State.ABANDONED,
         sent: State.SENT,
     }
+
+
+def test_a_logbook_that_is_missing_is_told_when_something_was_sent(node: Node) -> None:
+    """On a disk that is not mounted it looks empty, and the week like one in which nothing was sent."""
+    node.sender().send(node.request)
+    assert "DOUBTFUL" not in node.words()
+    node.settings.logbook.unlink()
+    (node.data / "new.mseed").write_text("new")
+    node.sender().send(node.request)
+    assert "DOUBTFUL" in node.words()
+    assert any("no logbook" in text for _, text in node.said)
+
+
+def test_a_resume_that_is_refused_does_not_say_that_it_goes_on(node: Node) -> None:
+    cut_off(node)
+    (node.data / "new.mseed").write_text("new")
+    with pytest.raises(NotSent):
+        node.sender().send(node.request)
+    assert "RESUMING" not in node.words()
