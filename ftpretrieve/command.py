@@ -3,6 +3,7 @@
 No shell is ever involved, and the program is put into a session of its own so that it and whatever it started can be
 killed together (it can therefore not ask anything on the terminal). `run` is for programs that print one thing and
 end, `stream` for those that work for hours, talk meanwhile and have children of their own.
+Must not: know what a program is for, or whether its exit code is a failure to be tried again.
 """
 
 import contextlib

@@ -30,10 +30,8 @@ LOGGER = logging.getLogger("ftpretrieve.send")
 FIRST_WAIT_SECS, LONGEST_WAIT_SECS = 1.0, 60.0
 """How soon the data centre is asked again: analysing takes minutes to hours, and each question is a login."""
 
-
 ID_LENGTH = 16
 """Of a foreign id so much is shown: it is as long as an id may be, and an attribute may be as long as the file."""
-
 
 FORGOTTEN_SECS = 30 * 86_400
 """A logbook goes back for years. Of so old an entry without a status nobody waits for one."""

@@ -103,8 +103,8 @@ _STATUS = (
     ("128", "a fatal error; ask the data centre"),
 )
 
-_LOGBOOK = """-l prints a line for each transfer, the oldest first, with tabs between: identifier, date in UTC, node,
-data type, directory, size in GB. It may be read while a transfer is under way. Never edit the file by hand."""
+_LOGBOOK = """-l prints a line for each transaction, the oldest first, with tabs between: identifier, date in UTC, node,
+data type, directory, size in GB. It may be read while data is being sent. Never edit the file by hand."""
 
 _FILES = (
     ("`logbook`", "what was sent; $XDG_STATE_HOME or ~/.local/state/ftpretrieve/logbook.json unless it is configured"),

@@ -149,7 +149,7 @@ class Intent:
 
     def remote_path(self, path: str) -> str:
         """Return where a file of the directory lies below `ID/` at the server: what the XML lists."""
-        return f"{self.place}{path}".removeprefix(f"{self.id}/")
+        return layout(self.directory) + path
 
 
 @dataclass(frozen=True, slots=True)

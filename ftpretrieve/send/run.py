@@ -1,4 +1,4 @@
-"""Puts the parts together for one call of the command: the real programs, the memory, the log, what people see.
+"""Puts the parts together for one call: the real programs, what is remembered, the log, what people see.
 
     stdout  the id of each transaction that is complete, or what a test found
     stderr  what somebody should know; on a terminal also how far it is

@@ -1,8 +1,8 @@
 """The configuration of send: the table of its keys, where its file is found, and what it is told to send.
 
-Only this module knows how the users spell the keys; elsewhere they are attributes of `Settings`. Loading reads files
-and creates nothing, and all that is wrong is said at once. A blank value means the default, as it always has in these
-files.
+Only this module knows how the users spell the keys; elsewhere they are attributes of `Settings`. All that is wrong
+with a file is said at once. A blank value means the default, as it always has in these files.
+Must not: create or change anything, or ask the data centre.
 """
 
 import ipaddress

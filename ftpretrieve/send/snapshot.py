@@ -81,7 +81,7 @@ class _Walk:
                 self.empty.append(directory)
             waiting += below
 
-    def _look(self, directory: str, found: "Iterator[os.DirEntry[str]]") -> Iterator[str]:
+    def _look(self, directory: str, found: Iterator[os.DirEntry[str]]) -> Iterator[str]:
         """Note the files of a directory, and yield the directories."""
         for item in found:
             path = f"{directory}/{item.name}" if directory else item.name

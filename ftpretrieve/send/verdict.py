@@ -1,7 +1,7 @@
 """What became of a transaction, in words for a person, as data for a program, and as one verdict.
 
 A verdict is clean only when all that was said is known to be good: a number that nobody has explained is never taken
-for success. Pure; texts of the data centre are shown so that one line stays one line.
+for success. Pure: no input or output. Texts of the data centre are shown so that one line stays one line.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
