@@ -47,6 +47,7 @@ class Sender:
                 self._book(last)
                 if request.resume:
                     return last.id
+                # What has changed since is sent as well, below: without --resume the user wants DIR as it is now.
             if last.digest != take(request.directory).digest:
                 return self._begin(request, given_up=None)
             self._tell(last, logging.WARNING, "UNCHANGED", "was sent as {id} and has not changed, so nothing is sent; "
@@ -115,7 +116,7 @@ class Sender:
         return intent.id
 
     def _give_up(self, intent: Intent) -> None:
-        """Leave a transaction unfinished for good, unless it only was not known to be complete."""
+        """Abandon an unfinished transaction; but if the server has all of it, only note that."""
         if self.survey.is_complete(intent):
             self._book(intent)
             return

@@ -21,7 +21,7 @@ from ftpretrieve.send.snapshot import differences, take
 from ftpretrieve.send.transaction import LIMIT, needs_escape, new, to_xml
 
 ID_ATTEMPTS = 20
-"""An id out of 4.5 thousand millions is taken by accident once; a server that takes all of them is broken."""
+"""Of 4.6 thousand million ids one may be taken by chance; a server that says so of 20 in a row is broken."""
 
 
 class NotSent(FtpRetrieveError):
@@ -60,7 +60,10 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Looks at directory, memory and server. `measure`: the size of a directory in GB; `now`: epoch seconds."""
+    """Looks at the directory, at what is remembered, and at the server.
+
+    `measure`: the size of a directory in GB; `now`: epoch seconds.
+    """
 
     settings: Settings
     logbook: Logbook
@@ -78,37 +81,43 @@ class Survey:
         """
         for damage in self.intents.damaged():
             self.tell(logging.WARNING, "DAMAGED", damage, reason=damage)
-        address = self.settings.address
-        same = (self.settings.node, request.data_type, address, layout(request.directory))
+        same = (self.settings.node, request.data_type, self.settings.address, layout(request.directory))
         last = self.intents.latest(
             request.directory,
             lambda known: (known.node, known.data_type, known.server, layout(known.directory)) == same,
         )
         if last is not None and last.state is State.SENDING:
-            if (last.node, last.server) != (self.settings.node, address):  # only they know whether it is complete
-                raise NotSent(
-                    f"{last.id} of {last.directory} is unfinished, and was begun for {last.node} at {last.server}, "
-                    f"not for {self.settings.node} at {address}; finish it with the configuration of then, or give it "
-                    "up with that and --restart; or, if that server is no more, remove "
-                    f"{self.intents.directory / last.id}.json"
-                )
-            if last.data_type != request.data_type and not request.restart:
-                raise NotSent(
-                    f"{last.id} of {last.directory} is unfinished, and was begun as {last.data_type}, not as "
-                    f"{request.data_type}; finish it as it was begun, or give it up with --restart"
-                )
-            if layout(last.directory) != layout(request.directory) and not request.restart:
-                raise NotSent(
-                    f"{last.id} of {last.directory} is unfinished, and was begun by that name: {request.directory} "
-                    "would lie elsewhere at the server; finish it as it was begun, or give it up with --restart"
-                )
-            return last
-        if request.resume:
+            self._check_same(last, request)
+        elif request.resume:
             raise NotSent(f"no transaction of {request.directory} is unfinished, so there is nothing to resume")
         return last
 
+    def _check_same(self, unfinished: Intent, request: Request) -> None:
+        """Raise NotSent if an unfinished transaction is none that the request can finish, or may give up."""
+        begun = f"{unfinished.id} of {unfinished.directory} is unfinished, and was begun"
+        address = self.settings.address
+        # Also with --restart: only that node and server know whether it is complete.
+        if (unfinished.node, unfinished.server) != (self.settings.node, address):
+            raise NotSent(
+                f"{begun} for {unfinished.node} at {unfinished.server}, not for {self.settings.node} at {address}; "
+                "finish it with the configuration of then, or give it up with that and --restart; or, if that server "
+                f"is no more, remove {self.intents.directory / unfinished.id}.json"
+            )
+        if request.restart:
+            return
+        if unfinished.data_type != request.data_type:
+            raise NotSent(
+                f"{begun} as {unfinished.data_type}, not as {request.data_type}; finish it as it was begun, or give it "
+                "up with --restart"
+            )
+        if layout(unfinished.directory) != layout(request.directory):
+            raise NotSent(
+                f"{begun} by that name: {request.directory} would lie elsewhere at the server; finish it as it was "
+                "begun, or give it up with --restart"
+            )
+
     def is_complete(self, intent: Intent) -> bool:
-        """Return whether an unfinished transaction only is not known to be complete.
+        """Return whether what is unfinished here is complete at the server all the same, and only was not noted.
 
         The logbook knows as well, and better than a server that has taken away by now what it was sent.
         """
