@@ -142,11 +142,6 @@ class Intent:
         """Return whether the content goes below the id itself, as rsync has it for `DIR/`, and not into `DIR`."""
         return self.directory.endswith("/")
 
-    @property
-    def place(self) -> str:
-        """Return the directory at the server, below the module, that the files go to; it has a slash at its end."""
-        return f"{self.id}/{layout(self.directory)}"
-
     def remote_path(self, path: str) -> str:
         """Return where a file of the directory lies below `ID/` at the server: what the XML lists."""
         return layout(self.directory) + path
