@@ -10,7 +10,8 @@ import pytest
 from ftpretrieve.errors import RemoteUnavailable
 from ftpretrieve.send.rsync_argv import forbidden
 from tests.rsyncd import Rsyncd
-from tests.send.test_rsync import ID, OLD_NS, Node, cutting, make_node, node, tree
+from tests.send.test_rsync import ID, OLD_NS, Node, make_node, node, tree
+from tests.send.test_rsync_heals import cutting
 
 __all__ = ["make_node", "node"]  # fixtures
 
