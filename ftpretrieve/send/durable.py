@@ -35,6 +35,14 @@ def read(path: Path) -> bytes | None:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
 
 
+def ensure_plain(path: Path) -> None:
+    """Raise StorageError if there is something, and it is no plain file: then nothing may be made beside it either."""
+    try:
+        _status(path)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+
+
 def replace(path: Path, data: bytes, *, door: Door) -> None:
     """Give a file, which need not exist, this content; it keeps its rights, and where it can its owner.
 

@@ -124,6 +124,7 @@ class Logbook:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
+        durable.ensure_plain(self.path)
         # Beside what a link leads to, where all who reach it by other names meet.
         with durable.locked(f"{os.path.realpath(self.path)}.lock", self._wait):
             yield

@@ -460,6 +460,7 @@ def test_what_is_no_plain_file_is_left_alone(path: Path, kind: str) -> None:
         with pytest.raises(StorageError, match=f"{path}"):
             use()
     assert not Path("/dev/null").is_file()
+    assert not Path("/dev/null.lock").exists()
 
 
 def test_a_lock_that_is_held_is_waited_for_and_then_given_up(path: Path) -> None:
