@@ -164,6 +164,10 @@ class _Passive:
         self._sockets.close(self._data)
 
 
+LET_IN = "let its connections in, or set ftp_passive = yes"
+"""What helps when the server cannot reach us, whether it says so or only stays away."""
+
+
 class _Active:
     """Waits for the server to connect; takes no connection that comes from another host."""
 
@@ -191,8 +195,8 @@ class _Active:
                     return data
                 self._sockets.close(data)  # somebody who guessed the port, and would have us take his bytes
             elif descriptors:
-                raise ftplib.error_proto("the server did not connect")
-        raise ftplib.error_proto("the server did not connect in time: let its connections in, or set ftp_passive = yes")
+                raise ftplib.error_proto(f"the server did not connect: {LET_IN}")
+        raise ftplib.error_proto(f"the server did not connect in time: {LET_IN}")
 
     def close(self) -> None:
         self._sockets.close(self._socket)
