@@ -57,8 +57,9 @@ class Sender:
     def _begin(self, request: Request, given_up: Intent | None) -> str:
         """Send what is there now under a new id."""
         snapshot = take(request.directory)
-        intent = self.survey.candidate(request, snapshot)
-        self.survey.check_limits(intent, request)
+        size_gb = self.survey.size_gb(request, snapshot)
+        self.survey.check_limits(request, snapshot, size_gb)
+        intent = self.survey.candidate(request, snapshot, size_gb)  # from here on the server is asked
         planned = self.survey.planned(intent, snapshot)
         if given_up is not None and given_up.state is State.SENDING:
             self._give_up(given_up)
@@ -70,7 +71,7 @@ class Sender:
     def _resume(self, intent: Intent, request: Request) -> str:
         """Go on with what was cut off."""
         snapshot = self.survey.unchanged(intent)
-        self.survey.check_limits(intent, request)
+        self.survey.check_limits(request, snapshot, intent.size_gb)
         planned = self.survey.planned(intent, snapshot)
         self._tell_resuming(intent)
         self._complete(intent, snapshot, planned)

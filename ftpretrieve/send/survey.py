@@ -124,20 +124,21 @@ class Survey:
         booked = {entry.transaction_id for entry in self.logbook.read()}
         return intent.id in booked or self.centre.is_complete(intent.id)
 
-    def candidate(self, request: Request, snapshot: Snapshot) -> Intent:
-        """Return what a new transaction would be; its id is free here and at the server.
-
-        Raises: NotSent when there is nothing to send.
-        """
+    def size_gb(self, request: Request, snapshot: Snapshot) -> float:
+        """Return the GB of the directory as du counts. Raises: NotSent when there is nothing to send."""
         if not snapshot.files:
             raise NotSent(f"{request.directory} has no file that could be sent")
+        return self.measure(request.directory)
+
+    def candidate(self, request: Request, snapshot: Snapshot, size_gb: float) -> Intent:
+        """Return what a new transaction would be; its id is free here and at the server, which is asked."""
         return Intent(
             id=self._free_id(self.intents.ids() | {entry.transaction_id for entry in self.logbook.read()}),
             node=self.settings.node,
             directory=request.directory,
             data_type=request.data_type,
             started=self.now(),
-            size_gb=self.measure(request.directory),
+            size_gb=size_gb,
             digest=snapshot.digest,
             files=len(snapshot.files),
             total_bytes=snapshot.total_bytes,
@@ -153,13 +154,13 @@ class Survey:
                 return candidate
         raise NotSent(f"the server says of {ID_ATTEMPTS} new ids that each is taken; ask the data centre")
 
-    def check_limits(self, intent: Intent, request: Request) -> float:
+    def check_limits(self, request: Request, snapshot: Snapshot, size_gb: float) -> float:
         """Return the GB of the last seven days.
 
         Raises: NotSent with all limits that the transaction would exceed, unless they are to be ignored.
         """
         week_gb = self.week_gb()
-        problems = limits.exceeded(self.settings, week_gb=week_gb, size_gb=intent.size_gb, files=intent.files)
+        problems = limits.exceeded(self.settings, week_gb=week_gb, size_gb=size_gb, files=len(snapshot.files))
         if problems and not request.ignore_limits:
             raise NotSent("\n".join(problems))
         return week_gb
@@ -215,16 +216,16 @@ class Survey:
     def test(self, request: Request) -> Forecast:
         """Return what would be sent. Raises: NotSent, and whatever would stand in the way."""
         last = None if request.restart else self.last(request)
-        resumes = None
+        unfinished = None
         if last is not None and last.state is State.SENDING and not self.is_complete(last):
-            intent, resumes = last, last.id
-            snapshot = self.unchanged(last)
+            unfinished, snapshot, size_gb = last, self.unchanged(last), last.size_gb
         else:
             snapshot = take(request.directory)
             if last is not None and last.digest == snapshot.digest:
                 return Forecast(0, 0, last.size_gb, self.week_gb(), unchanged=last.id)
-            intent = self.candidate(request, snapshot)
-        week_gb = self.check_limits(intent, request)
+            size_gb = self.size_gb(request, snapshot)
+        week_gb = self.check_limits(request, snapshot, size_gb)
+        intent = unfinished or self.candidate(request, snapshot, size_gb)
         planned = set(self.planned(intent, snapshot))
         sizes = [file.size for file in snapshot.files if file.path in planned]
-        return Forecast(len(sizes), sum(sizes), intent.size_gb, week_gb, resumes=resumes)
+        return Forecast(len(sizes), sum(sizes), size_gb, week_gb, resumes=unfinished.id if unfinished else None)

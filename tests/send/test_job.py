@@ -309,6 +309,21 @@ def test_a_refused_transaction_leaves_nothing(node: Node) -> None:
     assert node.sender().send(Request(str(node.data), "t", ignore_limits=True)) in node.centre.xml
 
 
+@pytest.mark.parametrize("testing", [False, True], ids=["send", "test"])
+@pytest.mark.parametrize("obstacle", ["limit", "nothing to send"])
+def test_what_is_known_here_is_checked_before_the_server_is_asked(node: Node, obstacle: str, testing: bool) -> None:
+    """Whoever has used up the week does not trouble the data centre night after night."""
+    node.centre = None  # type: ignore[assignment]  # so asking it anything is an error
+    if obstacle == "limit":
+        node.size_gb = 60
+    else:
+        for path in node.data.iterdir():
+            path.unlink()
+    sender = node.sender()
+    with pytest.raises(NotSent, match=r"60\.000 GB" if obstacle == "limit" else "no file"):
+        (sender.survey.test if testing else sender.send)(node.request)
+
+
 def test_an_id_that_is_taken_at_the_server_is_not_used(node: Node) -> None:
     """Two nodes draw the same id once; a server that takes all is an error, not a loop."""
     asked: list[str] = []
