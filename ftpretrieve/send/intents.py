@@ -1,7 +1,8 @@
 """What is remembered of each transaction from before its first byte on: one file, `<ID>.json`, in one directory.
 
 Each file is replaced whole, so a program that was killed at any moment finds the transaction as it was or as it is. A
-file that cannot be read harms no other transaction, and its id stays taken. Must not: decide what is to be sent.
+file that cannot be read, or was written by a version that means something else by it, harms no other transaction, is
+never written to, and its id stays taken. Must not: decide what is to be sent.
 """
 
 import hashlib
@@ -23,6 +24,9 @@ from ftpretrieve.lock import FileLock
 from ftpretrieve.send import durable
 from ftpretrieve.send.records import ID_FORM, MOVES, Intent, SeenFile, Snapshot, State
 
+VERSION = 1
+"""Of the files. To be raised with any change of their keys, or of what these mean."""
+
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -30,6 +34,10 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "size_gb": (int, float), "digest": (str,), "files": (int,), "total_bytes": (int,), "state": (str,),
     "snapshot": (dict, type(None)), "server": (str,),
 }  # fmt: skip
+
+
+class _OtherVersion(Exception):
+    """A file is not of VERSION; the argument is what it is of."""
 
 
 class Intents:
@@ -69,7 +77,8 @@ class Intents:
     def get(self, transaction_id: str) -> Intent | None:
         """Return one transaction, None if it is not known.
 
-        Raises: FtpRetrieveError for what can be no id; StorageError for a file that is damaged or cannot be read.
+        Raises: FtpRetrieveError for what can be no id; StorageError for a file that is damaged, of another version, or
+        cannot be read.
         """
         path = self._path(transaction_id)
         data = durable.read(path)
@@ -82,6 +91,12 @@ class Intents:
                 f"{path} is damaged ({error}), so what became of transaction {transaction_id} is not known here: put "
                 "back a copy of the file, or ask the data centre about the transaction and then remove the file"
             ) from error
+        except _OtherVersion as other:
+            raise StorageError(
+                f"{path} was written by another version of ftpretrieve (version {other}, this one reads {VERSION}), so "
+                f"what became of transaction {transaction_id} is not known here: use that version again, or ask the "
+                "data centre about the transaction and then remove the file"
+            ) from other
 
     def latest(self, directory: str, alike: Callable[[Intent], bool] = lambda _: True) -> Intent | None:
         """Return the newest unfinished transaction of a directory, or else the newest of those that are `alike`.
@@ -198,13 +213,18 @@ def _dump(intent: Intent) -> bytes:
             "empty_directories": snapshot.empty_directories,
             "left_out": snapshot.left_out,
         }
-    return json.dumps(raw, separators=(",", ":")).encode()
+    return json.dumps({"version": VERSION, **raw}, separators=(",", ":")).encode()
 
 
 def _parse(data: bytes, transaction_id: str) -> Intent:
-    """Return the transaction. Raises: ValueError or RecursionError, with what is wrong."""
+    """Return the transaction. Raises: ValueError or RecursionError, with what is wrong; _OtherVersion."""
     raw = json.loads(data)
-    _need(isinstance(raw, dict) and raw.keys() == _TYPES.keys(), "it has not the keys of a transaction")
+    _need(isinstance(raw, dict), "it has not the keys of a transaction")
+    version = raw.pop("version", VERSION)  # the first files had none
+    _need(type(version) is int, "'version' is of the wrong kind")
+    if version != VERSION:
+        raise _OtherVersion(version)
+    _need(raw.keys() == _TYPES.keys(), "it has not the keys of a transaction")
     for key, types in _TYPES.items():
         _need(type(raw[key]) in types, f"'{key}' is of the wrong kind")
     _need(raw["id"] == transaction_id, "it has another id")

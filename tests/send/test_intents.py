@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -246,6 +247,8 @@ DAMAGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "another id": lambda raw: raw.update(id="ABCD0002"),
     "a number for a text": lambda raw: raw.update(node=5),
     "a truth for a number": lambda raw: raw.update(files=True),
+    "a version that is none": lambda raw: raw.update(version="1"),
+    "a truth for a version": lambda raw: raw.update(version=True),
     "no number": lambda raw: raw.update(started=float("nan")),
     "a negative number": lambda raw: raw.update(total_bytes=-1),
     "a relative directory": lambda raw: raw.update(directory="data"),
@@ -307,6 +310,39 @@ def test_a_file_that_is_no_json_is_named_and_harms_no_other(store: Intents, dama
     store.write(intent())
     (store.directory / "ABCD0001.json").write_bytes(TEXTS[damage])
     check_damaged(store)
+
+
+def test_a_file_has_a_version(store: Intents) -> None:
+    """Or a program of another one would have to guess what its keys mean."""
+    assert json.loads(altered(store, lambda _: None))["version"] == 1
+
+
+def test_a_file_of_another_version_is_named_and_never_overwritten(store: Intents) -> None:
+    """Whatever keys it has: after a downgrade it waits for the version that wrote it."""
+    text = altered(store, lambda raw: raw.update(version=2, more=1) or raw.pop("files"))
+    path = store.directory / "ABCD0001.json"
+    path.write_text(text)
+    words = r"ABCD0001.json was written by another version of ftpretrieve \(version 2, this one reads 1\)"
+    for use in (lambda: store.get("ABCD0001"), lambda: store.move(intent(), State.SENT)):
+        with pytest.raises(StorageError, match=words):
+            use()
+    with pytest.raises(FtpRetrieveError, match="ABCD0001 exists already"):
+        store.write(intent())
+    store.write(intent("OTHER", directory="/other/"))
+    assert (store.ids(), store.unfinished()) == ({"ABCD0001", "OTHER"}, (intent("OTHER", directory="/other/"),))
+    (sentence,) = store.damaged()
+    assert re.search(words, sentence)
+    assert path.read_text() == text
+
+
+def test_a_file_from_before_there_were_versions_is_read(store: Intents) -> None:
+    """And gets one when it is written again."""
+    path = store.directory / "ABCD0001.json"
+    text = altered(store, lambda raw: raw.pop("version"))
+    path.write_text(text)
+    assert (store.get("ABCD0001"), store.damaged()) == (intent(), [])
+    store.move(intent(), State.SENT)
+    assert json.loads(path.read_bytes())["version"] == 1
 
 
 def test_what_is_no_file_is_named_and_harms_no_other(store: Intents) -> None:
