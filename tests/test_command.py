@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ftpretrieve import guard
-from ftpretrieve.command import Finished, stream
+from ftpretrieve.command import LINE_BYTES, Finished, stream
 from ftpretrieve.errors import CommandFailed
 
 GRACE_SECS = 0.2
@@ -129,9 +129,44 @@ def test_a_line_is_handed_over_while_the_program_still_works(tmp_path: Path) -> 
     assert finished == Finished(0, False, ("hello",))
 
 
-def test_one_line_may_be_longer_than_any_buffer() -> None:
-    (line,) = python("print('x' * 30_000_000)").output
-    assert len(line) == 30_000_000
+@pytest.mark.parametrize("length", [LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, 3 * LINE_BYTES, 30_000_000])
+@pytest.mark.parametrize("end", ["\n", "\nnext\n", ""], ids=["it ends", "another follows", "the output ends"])
+def test_a_line_longer_than_any_honest_one_comes_in_pieces(length: int, end: str) -> None:
+    """However it was read, all pieces but the last one have the full size, and none is empty."""
+    line = ("0123456789" * (length // 10 + 1))[:length]
+    pieces = tuple(line[at : at + LINE_BYTES] for at in range(0, length, LINE_BYTES))
+    words = f"import sys; sys.stdout.write(('0123456789' * {length // 10 + 1})[:{length}] + {end!r})"
+    assert python(words).output == (*pieces, *end.split())
+
+
+def test_pieces_of_letters_of_many_bytes_are_whole_together() -> None:
+    """The border may go through a letter, which is no UTF-8 then, but nothing of it is lost."""
+    first, second = python(f"print('x' + 'ü' * {LINE_BYTES // 2})", env={**os.environ, "PYTHONUTF8": "1"}).output
+    assert os.fsencode(first) + os.fsencode(second) == b"x" + "ü".encode() * (LINE_BYTES // 2)
+
+
+PEAK = """
+import re, sys
+from ftpretrieve.command import stream
+megabytes, keep_lines, heard = sys.argv[1], int(sys.argv[2]), 0
+def hear(line):
+    global heard
+    heard += len(line)
+writer = "import os; [os.write(1, bytes(1_000_000)) for _ in range(" + megabytes + ")]"
+stream([sys.executable, "-c", writer], timeout_secs=60.0, on_line=hear, keep_lines=keep_lines)
+assert heard == int(megabytes) * 1_000_000
+print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+"""
+
+
+def test_an_endless_line_does_not_fill_the_memory() -> None:
+    """VmHWM: the highest memory of a process since its exec; that of getrusage would be ours, if that was higher."""
+
+    def peak_kb(megabytes: int) -> int:
+        argv = [sys.executable, "-c", PEAK, str(megabytes), "5"]
+        return int(subprocess.run(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, check=True).stdout)
+
+    assert peak_kb(200) - peak_kb(1) < 20_000
 
 
 @pytest.mark.slow
