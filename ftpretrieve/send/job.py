@@ -17,12 +17,9 @@ from dataclasses import dataclass
 
 from ftpretrieve.errors import FtpRetrieveError
 from ftpretrieve.send.records import Intent, LogEntry, Snapshot, State, format_date
-from ftpretrieve.send.snapshot import take
+from ftpretrieve.send.snapshot import first_of, take
 from ftpretrieve.send.survey import NotSent, Request, Survey
 from ftpretrieve.send.transaction import new, to_xml
-
-SHOWN = 5
-"""So many names of what is missing stand in an error; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +90,9 @@ class Sender:
         centre.push(intent, snapshot)
         self.survey.unchanged(intent)  # a file that was written to meanwhile may have arrived as a mixture
         if missing := centre.missing(intent, snapshot):
-            more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
             raise NotSent(
                 f"{intent.id}: rsync ended well, and yet the server has not, as they are here: "
-                f"{', '.join(missing[:SHOWN])}{more}; run it again, and if that does not help ask the data centre (one "
+                f"{first_of(missing)}; run it again, and if that does not help ask the data centre (one "
                 "whose disk keeps times less exactly needs 'rsync extra args = --modify-window=2')"
             )
         names = [intent.remote_path(path) for path in planned]

@@ -8,7 +8,7 @@ Must not: open a file, or follow a link below the directory.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ftpretrieve.errors import StorageError
@@ -43,10 +43,9 @@ def take(directory: str) -> Snapshot:
     except OSError as error:
         raise StorageError(f"cannot send {escape(directory)}: {error.strerror}") from error
     if walk.unreadable:
-        names = ", ".join(escape(path or ".") for path in sorted(walk.unreadable)[:SHOWN])
-        more = f" and {len(walk.unreadable) - SHOWN} more" if len(walk.unreadable) > SHOWN else ""
+        names = first_of([path or "." for path in sorted(walk.unreadable)])
         raise StorageError(
-            f"cannot read {len(walk.unreadable)} of what is in {escape(directory)}: {names}{more}; give this user the "
+            f"cannot read {len(walk.unreadable)} of what is in {escape(directory)}: {names}; give this user the "
             "right to read it (a directory also that to enter it), or move it elsewhere"
         )
     files = sorted(walk.files, key=lambda file: file.path)
@@ -106,6 +105,12 @@ class _Walk:
                 yield path
             else:
                 self.files.append(SeenFile(path, status.st_size, status.st_mtime_ns))
+
+
+def first_of(paths: Sequence[str]) -> str:
+    """Return the first paths, for an error, and how many more there are."""
+    more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    return ", ".join(map(escape, paths[:SHOWN])) + more
 
 
 def differences(before: Snapshot, after: Snapshot, limit: int = 20) -> list[str]:

@@ -270,6 +270,16 @@ def test_what_the_server_has_not_is_not_completed(node: Node) -> None:
     assert node.sender().send(node.request) in node.centre.xml
 
 
+def test_of_much_that_the_server_has_not_some_is_named(node: Node) -> None:
+    """The rest is counted; and a name cannot steer a terminal."""
+    names = {f"{number}\x1b.mseed" for number in range(7)}
+    for name in names:
+        (node.data / name).touch()
+    node.centre.loses = names
+    with pytest.raises(NotSent, match=r"are here: 0\\u001b\.mseed, .*, 4\\u001b\.mseed and 2 more; run it again"):
+        node.sender().send(node.request)
+
+
 def test_a_directory_that_changes_while_it_is_sent_is_not_completed(node: Node) -> None:
     """A file that was written to during the push may have arrived as a mixture."""
     push = node.centre.push
