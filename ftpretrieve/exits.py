@@ -3,7 +3,9 @@
 Must not: know a command, nor decide what an error means; `errors` has the table, and a command may have its own.
 """
 
+import codecs
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +22,7 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 def run(prog: str, body: Callable[[], int], code_of: Callable[[FtpRetrieveError], int] = exit_code) -> int:
     """Return the exit code of what `body` does; an error is told on stderr, and `code_of` gives its code."""
+    _print_anything()
     try:
         code = body()
         if sys.stdout is not None:  # as it is when a caller has closed it
@@ -42,6 +45,19 @@ def run(prog: str, body: Callable[[], int], code_of: Callable[[FtpRetrieveError]
         failure = StorageError(f"standard output cannot be written: {error.strerror}")
         say(prog, str(failure))
         return code_of(failure)
+
+
+def _print_anything() -> None:
+    """Have characters that the encoding of standard output lacks printed as escapes, as Python does on stderr.
+
+    An error handler that cannot fail is somebody's choice. UTF-8 with `surrogateescape` has every name of a file.
+    """
+    out = sys.stdout
+    if not isinstance(out, io.TextIOWrapper):  # closed, or replaced by a caller
+        return
+    has_all = out.errors == "surrogateescape" and codecs.lookup(out.encoding).name == "utf-8"
+    if out.errors in ("strict", "surrogateescape") and not has_all:
+        out.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:

@@ -1,5 +1,6 @@
 """How a command ends: each way out has its code, and its words are for people."""
 
+import io
 import os
 import subprocess
 import sys
@@ -93,6 +94,36 @@ def test_a_locale_without_utf8_changes_no_name():
     assert done.stdout == b"\xc5\x82\xffTrue\n"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [
+        ("ascii", b"a\\xe9\\u0142\\udcff"),
+        ("latin-1", b"a\xe9\\u0142\\udcff"),
+        ("latin-1:surrogateescape", b"a\xe9\\u0142\\udcff"),
+        ("latin-1:replace", b"a\xe9??"),
+        ("utf-8", b"a\xc3\xa9\xc5\x82\\udcff"),
+        ("utf-8:surrogateescape", b"a\xc3\xa9\xc5\x82\xff"),
+    ],
+)
+def test_what_the_encoding_of_the_output_lacks_is_escaped(encoding, printed):
+    """Names are whatever others have given; how they are shown to be can be chosen, but not to fail."""
+    code = """if True:
+        import sys
+        from ftpretrieve import exits
+        sys.exit(exits.run("prog", lambda: print("a\\xe9\\u0142\\udcff", end="") or 0))
+    """
+    argv, env = [sys.executable, "-c", code], environment({"PYTHONIOENCODING": encoding})
+    done = subprocess.run(argv, capture_output=True, timeout=8, check=False, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, printed, b"")
+
+
+@pytest.mark.parametrize("out", [None, io.StringIO()], ids=["closed", "replaced"])
+def test_an_output_without_an_encoding_is_left_alone(monkeypatch, out):
+    """A caller may collect it."""
+    monkeypatch.setattr(sys, "stdout", out)
+    assert exits.run("prog", lambda: print("\udcff") or 75) == 75
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 @pytest.mark.parametrize("size", [1, 100_000], ids=["still buffered", "more than the buffer"])
 def test_output_that_cannot_be_written_is_a_failure_with_words(size):
@@ -109,9 +140,3 @@ def test_a_disk_that_is_full_elsewhere_keeps_its_traceback():
     """It is a defect that nobody has translated it."""
     with pytest.raises(OSError, match="elsewhere"):
         exits.run("prog", failing(OSError(ENOSPC, "No space left on device", "elsewhere")))
-
-
-def test_a_closed_output_harms_nobody_who_does_not_print(monkeypatch):
-    """A service may be started so."""
-    monkeypatch.setattr(sys, "stdout", None)
-    assert exits.run("prog", lambda: 75) == 75
