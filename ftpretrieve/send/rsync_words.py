@@ -140,28 +140,31 @@ REASONS: tuple[tuple[str, str, type[FtpRetrieveError]], ...] = (
     (r"configured to refuse --dry-run", f"without it nothing can be proven; {_ASK} to allow it", RemoteRefused),
     (r"configured to refuse --compress", "set 'rsync compress = no'", RemoteRefused),
     (r"configured to refuse", f"{_ARGUMENTS}, or {_ASK} to allow it", RemoteRefused),
-    # What happened at the server has the name of the module behind the path.
-    (r"\[receiver\].*\(in [^)]+\).*(No space left on device|quota exceeded)", _FULL, RemoteRefused),
-    (r"\[receiver\].*(No space left on device|quota exceeded)", "make room in 'working directory'", StorageError),
-    (r"\[sender\].*\(in [^)]+\).*Permission denied", _ASK, RemoteRefused),
+    # What happened at the server has the name of the module behind the path. Which part of rsync speaks, as
+    # `[receiver]`, is only said since 3.2.0, and a server may be older than that.
+    (r"\" \(in [^)]+\).*(No space left on device|quota exceeded) \(", _FULL, RemoteRefused),
+    (r"(No space left on device|quota exceeded) \(", "make room in 'working directory'", StorageError),
+    (r"\" \(in [^)]+\).*(Permission denied|Operation not permitted)", _ASK, RemoteRefused),
     (r"^(file has vanished|rsync: (\[sender\] )?link_stat \"[^\"]*\" failed: No such)", EXIT_MEANINGS[24].fix,
      CommandFailed),
     (r"(\[sender\] |^rsync: )(send_files failed to open|opendir|readlink).*Permission denied",
      "let this user read it", StorageError),
     (r"\[(receiver|generator)\].*(Permission denied|Operation not permitted)", _ASK, RemoteRefused),
 )  # fmt: skip
-"""What says more than the exit code: a pattern of a line, what to do, and the error. All lines were measured.
+"""What says more than the exit code: a pattern of a line, what to do, and the error. All lines were measured; older
+versions say the same without `[receiver]` and `[sender]`.
 
 An `@ERROR` is the daemon's no; exit code 5 without one comes when it goes away before the session begins.
 """
 
 _NOISE = re.compile(
-    r"rsync (error|warning): .*\(code \d+\).*|.*(read|write) error: (Connection reset by peer|Broken pipe) .*"
+    r"rsync (error|warning): .*\(code \d+\).*"
+    r"|.*((read|write) error|failed to write .*): (Connection reset by peer|Broken pipe) .*"
     r"|created directory .*|= .*|\s*"
 )
 """What follows from the trouble, or is none."""
 
-_TROUBLE = re.compile(r"rsync: |@?ERROR|IO error|WARNING|file has vanished|cannot |could not |\[\w+\] io timeout")
+_TROUBLE = re.compile(r"rsync: |@?ERROR|IO error|WARNING|file has vanished|cannot |could not |(\[\w+\] )?io timeout")
 """How lines begin that tell of trouble. Others are chatter, which there is much of with -v."""
 
 

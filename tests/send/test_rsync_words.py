@@ -84,6 +84,7 @@ AUTH = "@ERROR: auth failed on module INCOMING_TEST"
 START = "rsync error: error starting client-server protocol (code 5) at main.c(1954) [sender=3.5.0]"
 RESET = "rsync: [sender] read error: Connection reset by peer (104)"
 SOME = "rsync error: some files/attrs were not transferred (see previous errors) (code 23) at main.c(1394)"
+CUT = "rsync: writefd_unbuffered failed to write 4 bytes to socket [sender]: Broken pipe (32)"
 FULL = 'rsync: [receiver] write failed on "/F/f1" (in SMALL): No space left on device (28)'
 
 ROWS = [
@@ -117,6 +118,17 @@ ROWS = [
     (23, ["could not make way for new regular file: f3", SOME], CommandFailed, "mend what it names"),
     (24, ['file has vanished: "/d/f2"'], CommandFailed, "nothing writes to the directory"),
     (30, ["[sender] io timeout after 2 seconds -- exiting"], RemoteUnavailable, "'rsync timeout'"),
+    # Before 3.2.0 they do not say which side speaks, and this is how 3.0.6 tells of a timeout.
+    (11, [CUT, 'rsync: write failed on "/F/f1" (in SMALL): No space left on device (28)'], RemoteRefused,
+     "when there is room"),
+    (11, ['rsync: write failed on "/w/A.xml": No space left on device (28)'], StorageError, "'working directory'"),
+    (23, ['rsync: send_files failed to open "/A.xml" (in TRANSACTION_XML): Permission denied (13)', SOME],
+     RemoteRefused, "ask the data centre"),
+    (23, ['rsync: send_files failed to open "/d/f": Permission denied (13)', SOME], StorageError,
+     "let this user read it"),
+    (23, ['rsync: mkstemp ".f3.5z3AOA" (in INCOMING_TEST) failed: Permission denied (13)', SOME], RemoteRefused,
+     "ask the data centre"),
+    (30, ["io timeout after 2 seconds -- exiting"], RemoteUnavailable, "io timeout after 2 seconds -- exiting; check"),
     (-9, [], CommandFailed, "signal 9"),
     (20, ["rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20) at io.c(586) [generator=3.5.0]"],
      RemoteUnavailable, "at the server"),
@@ -147,11 +159,13 @@ def test_last_words_are_the_complaints_without_noise() -> None:
         progress,
         FULL + "\x1b[31m",
         RESET,
+        CUT,
         "rsync error: x (code 11) at y",
     ]
     text = str(failure(11, output, "x"))
     assert FULL + "\\u001b[31m" in text
-    assert not any(noise in text for noise in ("created", "sent", "f1+", "19.55", "Connection reset", "rsync error"))
+    noises = ("created", "sent", "f1+", "19.55", "Connection reset", "Broken pipe", "rsync error")
+    assert not any(noise in text for noise in noises)
 
 
 def test_a_thousand_complaints_do_not_fill_the_screen() -> None:
