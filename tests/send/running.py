@@ -161,7 +161,9 @@ class Send:
         with os.fdopen(master, "rb", buffering=0) as screen:
             with os.fdopen(slave, "wb") as terminal:
                 command = [*COMMAND, "-c", str(self.config), *words]
-                subprocess.run(command, stdout=terminal, stderr=terminal, check=True, timeout=LIMIT_SECS)
+                subprocess.run(
+                    command, stdout=terminal, stderr=terminal, check=True, timeout=LIMIT_SECS, env=self.environment()
+                )
             return screen.read(4096).decode()
 
     def send(self, *words: str | Path, content: bool = True, **options: Any) -> Done:

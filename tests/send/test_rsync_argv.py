@@ -180,3 +180,30 @@ def test_options_follow_the_configuration() -> None:
     assert options(compress=True) == {"--compress"}
     assert options(timeout_secs=2.5) == {"--timeout=10", "--contimeout=10", "--timeout=3", "--contimeout=3"}
     assert "--timeout=1" in options(timeout_secs=0.2)  # 0 would be no limit
+
+
+# -- what old versions have -------------------------------------------------------------------------------------------
+
+QUESTIONS = ("", "--ignore-existing", "--ignore-times")
+_IN_3_0_6 = """
+bwlimit compress contimeout dry-run exclude files-from from0 ignore-existing ignore-times include max-size min-size
+no-inplace no-motd no-partial one-file-system out-format partial recursive timeout times
+"""
+IN_3_0_6 = frozenset(f"--{name}" for name in _IN_3_0_6.split())
+"""Options that we use and 3.0.6 has. Source: the options.c of 3.0.9 has them, and by the NEWS none is newer than 3.0.0,
+of which are `--contimeout`, `--no-inplace` and `--no-partial`; `--info` came with 3.1.0."""
+
+
+def options_of(call: rsync_argv.Call) -> set[str]:
+    return {word.partition("=")[0] for word in call.argv[1:-2]}
+
+
+def test_the_oldest_rsync_that_will_do_has_every_option_that_it_gets() -> None:
+    """What came later is asked for by the caller, who knows the version."""
+    full = settings(compress=True, bandwidth_kb=7)
+    push = rsync_argv.push("rsync", full, intent(), b"", limited=True, dry_run=True, everything=True)
+    own = [rsync_argv.push_own("rsync", full, "/x", question=question) for question in QUESTIONS]
+    pull = rsync_argv.pull_statuses("rsync", full, ["ABCD1234"], "/x", 1000)
+    assert set().union(*map(options_of, [push, *own, pull])) == IN_3_0_6
+    progress = rsync_argv.push("rsync", full, intent(), b"", limited=True, progress=True)
+    assert options_of(progress) - IN_3_0_6 == {"--info"}
