@@ -133,10 +133,13 @@ _FULL = "the disk of the data centre is full; try again when there is room"
 REASONS: tuple[tuple[str, str, type[FtpRetrieveError]], ...] = (
     (r"@ERROR: auth failed", "check 'my node name' and 'my node password'", LoginRefused),
     (r"@ERROR: max connections", "the server has no room for one more client; " + _LATER, RemoteUnavailable),
+    (r"@ERROR: your client does not support one of our daemon-auth", "use a newer rsync", RemoteRefused),
     (r"@ERROR: unknown module", f"check 'my node name' and 'rsync server', or {_ASK}", RemoteRefused),
     (r"@ERROR: access denied", f"{_ASK} to let this machine in", RemoteRefused),
     (r"@ERROR", _ASK, RemoteRefused),
     (r"module is (read|write) only", _ASK, RemoteRefused),
+    # Some versions before 3.2.5, mended by a distribution for CVE-2022-29154, reject what `--files-from` asks for.
+    (r"ERROR: rejecting unrequested file-list name", "use a newer rsync", RemoteRefused),
     (r"configured to refuse --dry-run", f"without it nothing can be proven; {_ASK} to allow it", RemoteRefused),
     (r"configured to refuse --compress", "set 'rsync compress = no'", RemoteRefused),
     (r"configured to refuse", f"{_ARGUMENTS}, or {_ASK} to allow it", RemoteRefused),

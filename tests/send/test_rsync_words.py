@@ -129,6 +129,11 @@ ROWS = [
     (23, ['rsync: mkstemp ".f3.5z3AOA" (in INCOMING_TEST) failed: Permission denied (13)', SOME], RemoteRefused,
      "ask the data centre"),
     (30, ["io timeout after 2 seconds -- exiting"], RemoteUnavailable, "io timeout after 2 seconds -- exiting; check"),
+    # As 3.2.4 with patches says it, and what 3.5.0 has for a client that knows none of its checksums.
+    (2, ["ERROR: rejecting unrequested file-list name: A.xml", "rsync error: x (code 2) at flist.c(998)"],
+     RemoteRefused, "A.xml; use a newer rsync"),
+    (5, ["@ERROR: your client does not support one of our daemon-auth checksums: sha512", START], RemoteRefused,
+     "sha512; use a newer rsync"),
     (-9, [], CommandFailed, "signal 9"),
     (20, ["rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20) at io.c(586) [generator=3.5.0]"],
      RemoteUnavailable, "at the server"),
