@@ -20,7 +20,7 @@ from typing import Any
 
 from ftpretrieve.errors import FtpRetrieveError, InUse, StorageError
 from ftpretrieve.files import Door
-from ftpretrieve.lock import FileLock
+from ftpretrieve.lock import FileLock, Holder, holder_state
 from ftpretrieve.send import durable
 from ftpretrieve.send.records import ID_FORM, MOVES, Intent, SeenFile, Snapshot, State
 
@@ -122,6 +122,15 @@ class Intents:
         """Return all that were begun and not completed, oldest first."""
         return tuple(intent for intent in self.all() if intent.state is State.SENDING)
 
+    def under_way(self, besides: str) -> tuple[Intent, ...]:
+        """Return the unfinished that processes are at work on now, but for that of one directory. Raises: StorageError.
+
+        Nobody is disturbed by that: the locks are not touched, only read.
+        """
+        own = self._lock_path(besides)
+        waiting = ((intent, self._lock_path(intent.directory)) for intent in self.unfinished())
+        return tuple(intent for intent, lock in waiting if lock != own and holder_state(lock) is Holder.RUNNING)
+
     def ids(self) -> set[str]:
         """Return the ids that are taken, those of damaged files too. Raises: StorageError."""
         try:
@@ -150,7 +159,7 @@ class Intents:
         Raises: InUse naming who is at work on it; StorageError.
         """
         self._make()
-        lock = FileLock(str(self.directory / f"{_identity(directory)}.lock"))
+        lock = FileLock(self._lock_path(directory))
         try:
             lock.acquire()
         except InUse as error:
@@ -177,6 +186,9 @@ class Intents:
 
     def _locked(self) -> AbstractContextManager[None]:
         return durable.locked(str(self.directory / "lock"), self._wait)
+
+    def _lock_path(self, directory: str) -> str:
+        return str(self.directory / f"{_identity(directory)}.lock")
 
     def _path(self, transaction_id: str) -> Path:
         if not ID_FORM.fullmatch(transaction_id):

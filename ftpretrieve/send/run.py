@@ -91,12 +91,12 @@ def describe(settings: Settings, request: Request, forecast: Forecast) -> str:
         return (
             f"would send nothing: {escape(request.directory)} has not changed since it was sent as {forecast.unchanged}"
         )
-    together = forecast.week_gb + forecast.size_gb
+    together = forecast.week.gb + forecast.size_gb
     share = f"{100 * together / settings.weekly_gb:.1f} %"
     if together >= settings.weekly_gb:
         share += ", beyond the limit; only --ignore-limits sends it"
     going_on = f", going on with {forecast.resumes}" if forecast.resumes else ""
-    week = f"{forecast.week_gb:.3f} GB sent in the last 7 days + {forecast.size_gb:.3f} GB"
+    week = f"{forecast.week} + {forecast.size_gb:.3f} GB"
     to = f"{settings.server}, port {settings.port}"
     lines = (
         f"would send {escape(request.directory)} as {request.data_type} for {settings.node} to {to}{going_on}",

@@ -48,12 +48,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What would be sent; sizes as du counts. `week_gb`: sent in the last seven days."""
+    """What would be sent; sizes as du counts."""
 
     files: int
     total_bytes: int
     size_gb: float
-    week_gb: float
+    week: limits.Week
     resumes: str | None = None  # the id that would go on
     unchanged: str | None = None  # the id as which all of it was sent
 
@@ -154,19 +154,22 @@ class Survey:
                 return candidate
         raise NotSent(f"the server says of {ID_ATTEMPTS} new ids that each is taken; ask the data centre")
 
-    def check_limits(self, request: Request, snapshot: Snapshot, size_gb: float) -> float:
-        """Return the GB of the last seven days.
+    def check_limits(self, request: Request, snapshot: Snapshot, size_gb: float) -> limits.Week:
+        """Return what counts already.
 
         Raises: NotSent with all limits that the transaction would exceed, unless they are to be ignored.
         """
-        week_gb = self.week_gb()
-        problems = limits.exceeded(self.settings, week_gb=week_gb, size_gb=size_gb, files=len(snapshot.files))
+        week = self.week(request)
+        problems = limits.exceeded(self.settings, week, size_gb=size_gb, files=len(snapshot.files))
         if problems and not request.ignore_limits:
             raise NotSent("\n".join(problems))
-        return week_gb
+        return week
 
-    def week_gb(self) -> float:
-        """Return what the logbook has of the last seven days, and tell of what may make that wrong."""
+    def week(self, request: Request) -> limits.Week:
+        """Return what was sent in the last seven days and what others send now; tell of what may make that wrong.
+
+        Two that begin at the same moment do not see each other yet.
+        """
         since = self.now() - limits.WEEK_SECS
         doubts = self.logbook.doubts(since)
         if not self.settings.logbook.exists() and any(
@@ -175,7 +178,11 @@ class Survey:
             doubts = [f"there is no logbook {self.settings.logbook}, and things were sent: put back a copy of it"]
         for doubt in doubts:
             self.tell(logging.WARNING, "DOUBTFUL", doubt, reason=doubt)
-        return self.logbook.gb_since(since)
+        sending = self.intents.under_way(request.directory)
+        # Read afterwards: what is noted as sent meanwhile must not be missing in both.
+        booked = {entry.transaction_id for entry in self.logbook.read()}
+        sending_gb = sum(intent.size_gb for intent in sending if intent.id not in booked)
+        return limits.Week(self.logbook.gb_since(since), sending_gb)
 
     def unchanged(self, intent: Intent) -> Snapshot:
         """Return the snapshot of an unfinished transaction. Raises: NotSent if the directory is not like it."""
@@ -222,10 +229,10 @@ class Survey:
         else:
             snapshot = take(request.directory)
             if last is not None and last.digest == snapshot.digest:
-                return Forecast(0, 0, last.size_gb, self.week_gb(), unchanged=last.id)
+                return Forecast(0, 0, last.size_gb, self.week(request), unchanged=last.id)
             size_gb = self.size_gb(request, snapshot)
-        week_gb = self.check_limits(request, snapshot, size_gb)
+        week = self.check_limits(request, snapshot, size_gb)
         intent = unfinished or self.candidate(request, snapshot, size_gb)
         planned = set(self.planned(intent, snapshot))
         sizes = [file.size for file in snapshot.files if file.path in planned]
-        return Forecast(len(sizes), sum(sizes), size_gb, week_gb, resumes=unfinished.id if unfinished else None)
+        return Forecast(len(sizes), sum(sizes), size_gb, week, resumes=unfinished.id if unfinished else None)

@@ -463,6 +463,22 @@ def test_kill_9_frees_the_directory(store: Intents, tmp_path: Path) -> None:
             store.working(str(tmp_path)).__enter__()
 
 
+def test_only_what_a_process_is_at_work_on_is_under_way(store: Intents, tmp_path: Path) -> None:
+    """By whatever name; not what was cut off, or has been sent, nor what is in the directory that is asked for."""
+    for name in ("data", "own", "killed", "sent"):
+        (tmp_path / name).mkdir()
+        state = State.SENT if name == "sent" else State.SENDING
+        store.write(intent(name, directory=f"{tmp_path}/{name}/", state=state))
+    (tmp_path / "link").symlink_to("own")
+    with working(store, tmp_path / "killed") as (killed, _):
+        killed.kill()
+        killed.wait()
+    with working(store, tmp_path / "data"), working(store, tmp_path / "own"), working(store, tmp_path / "sent"):
+        assert [known.id for known in store.under_way(str(tmp_path / "link"))] == ["data"]
+        assert [known.id for known in store.under_way("/")] == ["data", "own"]
+    assert store.under_way("/") == ()
+
+
 def test_work_that_ended_well_or_badly_leaves_nothing(store: Intents, tmp_path: Path) -> None:
     """The directory is free again, and no file tells of it."""
     with pytest.raises(ZeroDivisionError), store.working(str(tmp_path)):

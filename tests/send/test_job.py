@@ -15,10 +15,12 @@ import pytest
 from ftpretrieve.errors import StorageError
 from ftpretrieve.send.intents import Intents
 from ftpretrieve.send.job import Sender
+from ftpretrieve.send.limits import Week
 from ftpretrieve.send.logbook import Logbook
-from ftpretrieve.send.records import Intent, Settings, Snapshot, State
+from ftpretrieve.send.records import Intent, LogEntry, Settings, Snapshot, State
 from ftpretrieve.send.survey import NotSent, Request, Survey
 from ftpretrieve.send.transaction import parse
+from tests.send.test_intents import intent
 from tests.send.test_limits import settings
 
 STARTED = 1_800_000_000.0
@@ -319,6 +321,22 @@ def test_a_refused_transaction_leaves_nothing(node: Node) -> None:
     assert node.sender().send(Request(str(node.data), "t", ignore_limits=True)) in node.centre.xml
 
 
+def test_what_another_process_sends_now_counts_towards_the_week(node: Node, tmp_path: Path) -> None:
+    """Else two together could exceed the limit; but not what was cut off, nor what is in the logbook already."""
+    other = tmp_path / "other"
+    other.mkdir()
+    node.intents.write(intent("OTHER", directory=str(other), size_gb=49.75))
+    with node.intents.working(str(other)):
+        with pytest.raises(NotSent, match=r"0\.000 GB .* \+ 49\.750 GB being sent now \+ 0\.500 GB"):
+            node.sender().send(node.request)
+        node.size_gb = 0.125
+        assert node.sender().survey.test(node.request).week == Week(0, 49.75)
+        Logbook(node.settings.logbook).append(LogEntry("2027-01-15T08:00:00Z", "TEST", str(other), "OTHER", 49.75, "t"))
+        assert node.sender().survey.test(node.request).week == Week(49.75)
+    node.settings.logbook.unlink()
+    assert node.sender().survey.test(node.request).week == Week(0)
+
+
 @pytest.mark.parametrize("testing", [False, True], ids=["send", "test"])
 @pytest.mark.parametrize("obstacle", ["limit", "nothing to send"])
 def test_what_is_known_here_is_checked_before_the_server_is_asked(node: Node, obstacle: str, testing: bool) -> None:
@@ -357,7 +375,7 @@ def test_a_test_changes_nothing(node: Node) -> None:
     """-t finds out what would be sent, and neither the server nor the memory is any different."""
     counter = Counter()
     forecast = node.sender(counter).survey.test(node.request)
-    assert (forecast.files, forecast.size_gb, forecast.week_gb, forecast.resumes) == (3, 0.5, 0, None)
+    assert (forecast.files, forecast.size_gb, forecast.week.gb, forecast.resumes) == (3, 0.5, 0, None)
     assert (counter.steps, node.centre.files, node.booked()) == ([], {}, [])
 
 
