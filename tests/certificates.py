@@ -64,4 +64,4 @@ class Authority:
 
     @staticmethod
     def _openssl(*arguments: str | Path) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=20)
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True)

@@ -15,7 +15,9 @@ from tests.pyftp import PyFtpServer
 from tests.screen import Screen
 from tests.servers import FtpServer, proftpd, pureftpd, vsftpd, why_missing
 
-SLOW_LIMIT_SECS = 900
+LIMITS_SECS = {"slow": 900, "crash": 60, "daemon": 60, "interop": 60}
+"""Of a test with that mark; all others have the `timeout` of pyproject.toml. The last three wait for other processes,
+which take some seconds by themselves, and as long as they like on a machine that has much else to do."""
 
 SERVERS: dict[str, Callable[..., FtpServer]] = {
     "vsftpd": vsftpd,
@@ -31,10 +33,11 @@ hypothesis.settings.load_profile("default")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that are marked slow the time they need; a limit of their own still wins."""
+    """Give tests the time that their marks stand for; a limit of their own still wins."""
     for item in items:
-        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(SLOW_LIMIT_SECS))
+        limits = [secs for mark, secs in LIMITS_SECS.items() if item.get_closest_marker(mark)]
+        if limits and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(max(limits)))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -15,18 +15,17 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from ftpretrieve.retrieve.appconf import KEYS
 from ftpretrieve.system import PSList
 from tests.servers import FtpServer
+from tests.waiting import await_true
 
 CHECKOUT = Path(__file__).parent.parent
-LIMIT_SECS = 8.0  # below the limit of a test, so that a failure says what it waited for
 
 SECTIONS = {key.name: key.section for key in KEYS}
 
@@ -87,7 +86,6 @@ class Installation:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LIMIT_SECS,
             env=environment(env),
             **options,
         )
@@ -121,7 +119,7 @@ class Installation:
 
     def await_log(self, word: str, count: int = 1) -> list[str]:
         """Wait until the log has so many lines of a word, and return them."""
-        await_that(lambda: len(self.records(word)) >= count, lambda: f"{count} x {word} in:\n{self.log()}")
+        await_true(lambda: len(self.records(word)) >= count, lambda: f"{count} x {word} in:\n{self.log()}")
         return self.records(word)
 
     def deliveries(self) -> Counter[str]:
@@ -135,21 +133,13 @@ class Installation:
                 os.kill(process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-            await_that(lambda pid=process.pid: not self.is_alive(pid), lambda: "the end of what was killed")
+            await_true(lambda pid=process.pid: not self.is_alive(pid), lambda: "the end of what was killed")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def await_that(condition: Callable[[], bool], what: Callable[[], str]) -> None:
-    """Wait for something that another process brings about."""
-    end = time.monotonic() + LIMIT_SECS
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain for {what()}"
-        time.sleep(0.02)
 
 
 def environment(more: dict[str, str] | None = None) -> dict[str, str]:

@@ -35,7 +35,7 @@ def why_no_ssh() -> str | None:
 def make_key(path: Path) -> Path:
     """Make a private key without passphrase, and the public one beside it (`.pub`)."""
     argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "throw-away", "-f", str(path)]
-    subprocess.run(argv, check=True, timeout=10, stdin=subprocess.DEVNULL)
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
     return path
 
 

@@ -106,7 +106,7 @@ def test_a_wrong_configuration_makes_exit_6(site, name):
 def test_every_command_of_the_package_is_installed(name):
     """Each entry point leads to a command, which has a help that names it."""
     script = Path(sys.executable).parent / name
-    done = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=8, check=True)
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
     assert re.search(rf"^(usage: |    ){name}\b", done.stdout, re.M)
     assert done.stderr == ""
 
@@ -114,7 +114,7 @@ def test_every_command_of_the_package_is_installed(name):
 def test_the_command_is_installed_under_its_name():
     """The entry point of the package and `python -m` are one."""
     script = Path(sys.executable).parent / "ftpretrieve"
-    done = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=8, check=True)
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"ftpretrieve {__version__}\n"
 
 
@@ -183,7 +183,7 @@ def test_a_reader_that_has_enough_is_no_failure_to_talk_about(site, pyftp, comma
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        site.argv(command), stdout=writing, stderr=subprocess.PIPE, text=True, timeout=8, check=False, env=environment()
+        site.argv(command), stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=environment()
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")

@@ -11,8 +11,9 @@ import pytest
 import ftpretrieve
 from ftpretrieve import ConfigError, InUse, JournalError, PSList, go
 from ftpretrieve.retrieve.control import send_shutdown
-from tests.installation import Installation, await_that, environment
+from tests.installation import Installation, environment
 from tests.servers import free_port
+from tests.waiting import await_true
 
 pytestmark = pytest.mark.daemon
 
@@ -54,7 +55,7 @@ def test_a_script_becomes_the_daemon(site, pyftp):
     assert site.is_alive(pid)
     site.await_log("FILESDOWNLOADED")
     end(site)
-    await_that(lambda: (site.home / "after").exists() and not site.is_alive(pid), lambda: "the end of the script")
+    await_true(lambda: (site.home / "after").exists() and not site.is_alive(pid), lambda: "the end of the script")
     assert (site.home / "after").read_text() == f"0 {pid}"
 
 
@@ -70,7 +71,7 @@ def test_a_script_whose_daemon_cannot_start_exits_with_the_reason(site):
     )
     assert done.returncode == 6
     assert "mount or create it" in done.stderr
-    await_that(lambda: (site.home / "after").exists(), lambda: "the other side")
+    await_true(lambda: (site.home / "after").exists(), lambda: "the other side")
     assert (site.home / "after").read_text() == "6"
 
 
@@ -105,7 +106,7 @@ def test_what_the_daemon_prints_goes_to_its_files(site):
     assert done.returncode == 0
     pid = site.pid
     end(site)
-    await_that(lambda: not site.is_alive(pid), lambda: "the end of the script")
+    await_true(lambda: not site.is_alive(pid), lambda: "the end of the script")
     assert (site.home / "daemon.log").read_text() == "said at the end\n"
     assert (site.home / "error.log").read_text() == "complained at the end\n"
     assert "STOPPED" in (site.home / "rotating.log").read_text()
@@ -119,7 +120,7 @@ def test_the_rotating_log_gets_no_foreign_lines(site):
     )
     pid = site.pid
     end(site)
-    await_that(lambda: not site.is_alive(pid), lambda: "the end of the script")
+    await_true(lambda: not site.is_alive(pid), lambda: "the end of the script")
     assert "said at the end" not in site.log()
     assert site.records("STOPPED")
 
@@ -165,7 +166,7 @@ def test_it_runs_off_the_main_thread_and_leaves_signals_alone(site, pyftp):
     site.await_log("POLL")
     assert {number: signal.getsignal(number) for number in handlers} == handlers
     end(site)
-    thread.join(8)
+    thread.join()
     assert ended == [0]
     assert site.deliveries() == {"a.xml": 1}
     assert set(threading.enumerate()) == threads
@@ -183,10 +184,10 @@ def test_two_of_them_live_in_one_process(site, tmp_path, pyftp):
             each.await_log("POLL")
             assert each.deliveries() == {"a.xml": 1}
         end(site)
-        first.join(8)
+        first.join()
         assert (ended, other_ended) == ([0], [])
         assert send_shutdown(port, b"and you too", 5)
-        second.join(8)
+        second.join()
         assert other_ended == [0]
 
 
@@ -195,9 +196,9 @@ def test_log_and_remote_directory_can_be_given(site, pyftp):
     pyftp.put("sub/b.xml", b"x")
     log = site.home / "other.log"
     thread, ended = in_a_thread(str(site.config), str(log), "sub", True)
-    await_that(lambda: log.exists() and "FILESDOWNLOADED" in log.read_text(), lambda: "a delivery")
+    await_true(lambda: log.exists() and "FILESDOWNLOADED" in log.read_text(), lambda: "a delivery")
     end(site)
-    thread.join(8)
+    thread.join()
     assert ended == [0]
     assert "'b.xml')]" in log.read_text()
     assert not (site.home / "daemon.log").exists()
@@ -210,7 +211,7 @@ def test_a_second_one_raises(site):
     with pytest.raises(InUse, match="already running"):
         go(str(site.config))
     end(site)
-    thread.join(8)
+    thread.join()
     assert ended == [0]
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import sys
-import time
 import traceback
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from ftpretrieve.command import run
 from ftpretrieve.errors import CommandFailed, ConfigError, FtpRetrieveError
 from ftpretrieve.passwords import Secret
+from tests.waiting import await_true
 
 HIDDEN = "hunter2-and-more"
 
@@ -133,21 +133,22 @@ def test_a_command_that_cannot_be_run_says_why(argv: str) -> None:
 
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     """A child that holds the pipe open does not hold us, and does not outlive its parent."""
-    code = (
-        "import subprocess, sys, time, pathlib\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
-        "time.sleep(600)\n"
-    )
+    script = tmp_path / "busy"
+    script.write_text(f"#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/pid\nsleep 600\n")
+    script.chmod(0o755)
     with pytest.raises(CommandFailed, match=r"\*\*\*: killed, still busy after 2 s") as caught:
-        Secret(program(tmp_path, code) + f" {HIDDEN}").reveal(timeout_secs=2)
+        Secret(f"command:{script} {HIDDEN}").reveal(timeout_secs=2)
     assert HIDDEN not in "".join(traceback.format_exception(caught.value))
-    status = Path("/proc", (tmp_path / "pid").read_text(), "stat")
-    for _ in range(100):
-        if not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.05)
-    pytest.fail("the child of the command is still running")
+    status = Path("/proc", (tmp_path / "pid").read_text().strip(), "stat")
+    await_true(lambda: has_ended(status), lambda: "the end of the child of the command")
+
+
+def has_ended(status: Path) -> bool:
+    """Say so of a process, by its `stat` below /proc; a zombie has ended."""
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @pytest.mark.parametrize(

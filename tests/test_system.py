@@ -13,6 +13,9 @@ import pytest
 
 from ftpretrieve.system import PSList, process_start_time
 
+MARKER = f"marker-{os.getpid()}-{time.monotonic_ns()}"
+"""In the command lines of this run only: other processes of the machine may be another run of these tests."""
+
 
 @contextmanager
 def running(*argv: str | bytes) -> Iterator[subprocess.Popen[bytes]]:
@@ -40,33 +43,34 @@ def zombie() -> Iterator[int]:
 
 def test_search_needs_every_pattern():
     """Patterns are a chain of greps."""
-    with running("marker-one", "marker-two") as child:
-        assert [found.pid for found in PSList().search("marker-one", "m[a-z]+-two")] == [child.pid]
-        assert PSList().search("marker-one", "marker-three") == []
+    with running(f"{MARKER}-one", f"{MARKER}-two") as child:
+        assert [found.pid for found in PSList().search(f"{MARKER}-one", "m[a-z0-9-]+-two")] == [child.pid]
+        assert PSList().search(f"{MARKER}-one", f"{MARKER}-three") == []
 
 
 def test_a_process_is_a_tuple_of_five():
     """(pid, ppid, user, started, command), as scripts unpack it."""
     before = time.time()
-    with running("marker-tuple") as child:
-        pid, ppid, user, started, command = PSList().search("marker-tuple")[0]
+    with running(f"{MARKER}-tuple") as child:
+        pid, ppid, user, started, command = PSList().search(f"{MARKER}-tuple")[0]
         assert (pid, ppid, user) == (child.pid, os.getpid(), psutil.Process().username())
         assert abs(started - before) < 60
         assert command.startswith(sys.executable)
-        assert command.endswith("marker-tuple")
+        assert command.endswith(f"{MARKER}-tuple")
 
 
 def test_search_leaves_itself_out():
     """A program that looks for its own kind must not find itself."""
-    code = "from ftpretrieve.system import PSList; print([p.pid for p in PSList().search('marker-self')])"
-    out = subprocess.run([sys.executable, "-c", code, "marker-self"], capture_output=True, text=True, check=True)
+    code = "import sys; from ftpretrieve.system import PSList; print([p.pid for p in PSList().search(sys.argv[1])])"
+    out = subprocess.run([sys.executable, "-c", code, f"{MARKER}-self"], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"
 
 
 def test_arguments_that_are_not_utf8_are_found():
     """Command lines are bytes; what does not decode appears as os.fsdecode gives it."""
-    with running(b"marker-\xe9t\xe9") as child:
-        found = PSList().search(os.fsdecode(b"marker-\xe9t\xe9"))
+    odd = os.fsencode(MARKER) + b"-\xe9t\xe9"
+    with running(odd) as child:
+        found = PSList().search(os.fsdecode(odd))
         assert [process.pid for process in found] == [child.pid]
 
 
@@ -79,10 +83,10 @@ def test_a_zombie_is_shown_by_its_name():
 
 def test_search_stands_processes_that_end_meanwhile():
     """Listing takes a while, and processes come and go."""
-    children = [subprocess.Popen([sys.executable, "-c", "pass", "marker-short"]) for _ in range(8)]
+    children = [subprocess.Popen([sys.executable, "-c", "pass", f"{MARKER}-short"]) for _ in range(8)]
     while any(child.poll() is None for child in children):
-        assert all(found.pid > 0 for found in PSList().search("marker-short"))
-    assert PSList().search("marker-short") == []
+        assert all(found.pid > 0 for found in PSList().search(f"{MARKER}-short"))
+    assert PSList().search(f"{MARKER}-short") == []
 
 
 def test_a_bad_pattern_is_an_error():

@@ -14,8 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,6 @@ import psutil
 from tests.servers import FtpServer
 
 CHECKOUT = Path(__file__).parent.parent.parent
-LIMIT_SECS = 9.0  # below the limit of a test, so that a failure says what it waited for
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 COMMAND = [sys.executable, "-m", "ftpretrieve", "mirror"]  # what the installed lftp-mirror is
 
@@ -110,7 +108,6 @@ class Mirror:
             input=limits + script,
             capture_output=True,
             text=True,
-            timeout=LIMIT_SECS,
             env=self.environment(environment),
             cwd=self.root,
         )
@@ -129,14 +126,13 @@ class Mirror:
         *arguments: str | Path,
         expect: int | None = None,
         env: Mapping[str, str] | None = None,
-        timeout: float = LIMIT_SECS,
         **options: Any,
     ) -> Done:
         """Run it to its end; `expect` is the exit code it must have."""
         before = len(self.report())
         with self.popen(*arguments, env=env, **options) as process:
             try:
-                stdout, stderr = process.communicate(timeout=timeout)
+                stdout, stderr = process.communicate()
             except BaseException:
                 process.terminate()
                 raise
@@ -213,13 +209,6 @@ def family(mirror: Mirror) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
-
-
-def await_true(question: Callable[[], object]) -> None:
-    end = time.monotonic() + LIMIT_SECS
-    while not question():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_every_example_is_a_command_line_that_is_understood(place, ran, monkeypa
     assert examples
     for line in examples:
         words = ["sh", "-c", f'printf "%s\\0" {line}']
-        argv = subprocess.run(words, capture_output=True, text=True, check=True, timeout=5).stdout.split("\0")[:-1]
+        argv = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
         assert commands.main(argv) == 75, line
         assert len(ran.jobs) == 1
 
@@ -234,7 +234,7 @@ def test_it_is_a_command_of_ftpretrieve_too(capsys):
 def test_it_is_installed_under_its_name():
     """The entry point of the package."""
     script = Path(sys.executable).parent / "lftp-mirror"
-    done = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=8, check=True)
+    done = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"lftp-mirror {__version__}\n"
 
 
@@ -249,7 +249,6 @@ def test_a_password_is_asked_on_the_terminal_and_not_shown(tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=9,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )

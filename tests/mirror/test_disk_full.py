@@ -16,11 +16,11 @@ def small_disk(mirror: Mirror) -> Iterator[Path]:
     place = mirror.root / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)]
-    done = subprocess.run(mount, check=False, capture_output=True, text=True, timeout=10)
+    done = subprocess.run(mount, check=False, capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
     yield place
-    subprocess.run(["umount", "--lazy", str(place)], check=True, timeout=10)
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 @pytest.mark.parametrize("option", [[], ["-P", "3"]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,12 @@ from ftpretrieve.passwords import Secret
 from tests.certificates import Authority, Identity
 from tests.mirror.liar import Liar
 from tests.mirror.running import Mirror, tree
-from tests.servers import FtpServer, ServerTls, free_port, why_missing
+from tests.servers import FtpServer, ServerTls, free_port, why_missing, why_no_ipv6
 from tests.sshd import PasswordSftp, Sshd
 
-HURRIED = ("set net:max-retries 1", "set net:timeout 1", "set net:reconnect-interval-base 1")
+HURRIED = ("set net:max-retries 1", "set net:reconnect-interval-base 1")
+IMPATIENT = "set net:timeout 1"  # only where silence is what is waited for: an answer may take its time
+LIMIT_SECS = 600.0  # that no run gets to
 LIST = list_line(["/"], os.devnull)
 PASSWORD = "hunter-2 and a half"
 
@@ -49,8 +50,8 @@ def place_of(server: FtpServer, **more: Any) -> Server:
     return Server(**{**usual, **more})
 
 
-def run(server: Server, *lines: str, secs: float = 9.0, on_line: Callable[[str], None] | None = None) -> Run:
-    return Lftp(server, Deadline(secs)).run([*HURRIED, *lines], on_line)
+def run(server: Server, *lines: str, on_line: Callable[[str], None] | None = None) -> Run:
+    return Lftp(server, Deadline(LIMIT_SECS)).run([*HURRIED, *lines], on_line)
 
 
 # -- the program ------------------------------------------------------------------------------------------------------
@@ -148,7 +149,7 @@ def test_the_password_is_asked_for_once(liar: Liar, tmp_path: Path) -> None:
     script = tmp_path / "secret"
     script.write_text(f"#!/bin/sh\necho x >> {count}\necho {liar.password}\n")
     script.chmod(0o755)
-    lftp = Lftp(place_of(liar, password=Secret(f"command:{script}")), Deadline(9.0))
+    lftp = Lftp(place_of(liar, password=Secret(f"command:{script}")), Deadline(LIMIT_SECS))
     assert [lftp.run([LIST]).code for _ in range(2)] == [0, 0]
     assert count.read_text() == "x\n"
 
@@ -233,23 +234,26 @@ def test_where_nobody_listens_the_server_is_away(protocol: Protocol) -> None:
     assert (done.code, done.away, done.login_refused) == (1, True, False), done
 
 
+@pytest.mark.slow  # where a name server should be and is not
 @pytest.mark.parametrize("protocol", [Protocol.FTP, Protocol.SFTP])
 def test_a_name_that_nobody_has_is_a_server_that_is_away(protocol: Protocol) -> None:
     done = run(Server(protocol, "no-such-host.invalid", None, "joe", Secret(PASSWORD)), LIST)
     assert (done.code, done.away, done.login_refused) == (1, True, False), done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", [Protocol.FTP, Protocol.FTPS_IMPLICIT, Protocol.SFTP])
 def test_a_server_that_never_speaks_is_away(silent_port: int, protocol: Protocol) -> None:
-    done = run(Server(protocol, "127.0.0.1", silent_port, "joe", Secret(PASSWORD)), LIST)
+    done = run(Server(protocol, "127.0.0.1", silent_port, "joe", Secret(PASSWORD)), IMPATIENT, LIST)
     assert (done.code, done.away, done.login_refused, done.timed_out) == (1, True, False, False), done
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_is_away(liar: Liar, tmp_path: Path) -> None:
     liar.put("a", bytes(100_000))
     liar.silent_after_bytes = 50_000
     job = Job("test", place_of(liar), "/", tmp_path / "copy")
-    done = run(job.server, *mirror_lines(job))
+    done = run(job.server, IMPATIENT, *mirror_lines(job))
     assert (done.code, done.away, done.login_refused) == (1, True, False), done
     assert set(tree(tmp_path / "copy")) == {".in.a"}
 
@@ -390,11 +394,10 @@ def test_a_file_called_like_the_password_is_masked_too(liar: Liar, tmp_path: Pat
 
 def test_an_ipv6_server_is_reached(tmp_path: Path) -> None:
     """Its address stands in brackets in a URL."""
-    with closing(socket.socket(socket.AF_INET6)) as probe:
-        try:
-            probe.bind(("::1", 0))
-        except OSError:
-            pytest.skip("no IPv6 on loopback")
+    if missing := why_no_ipv6():
+        pytest.skip(missing)
+    with socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
         port = probe.getsockname()[1]
     done = run(Server(Protocol.FTP, "::1", port, "joe", Secret(PASSWORD)), LIST)
     assert "Connection refused" in done.errors[0]

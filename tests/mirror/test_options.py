@@ -97,7 +97,6 @@ def test_lftp_knows_every_word_of_the_table(tmp_path):
             input=script,
             capture_output=True,
             text=True,
-            timeout=9,
             cwd=tmp_path,
         )
         return done.stderr

@@ -59,7 +59,7 @@ def test_each_file_and_link_of_the_real_lftp_is_counted(tmp_path, screen):
     (source / "sub" / "b").write_text("b")
     (source / "link").symlink_to("a")
     words = f"mirror --verbose=1 file://{source} {tmp_path}/target"
-    said = subprocess.run(["lftp", "-c", words], check=True, capture_output=True, text=True, timeout=10)
+    said = subprocess.run(["lftp", "-c", words], check=True, capture_output=True, text=True)
     with Progress(screen.file) as shown:
         steps = Steps(shown)
         steps.step("Mirroring", total_files=3)

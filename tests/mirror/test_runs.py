@@ -212,7 +212,7 @@ def test_the_installed_command_is_the_same(mirror: Mirror) -> None:
         pytest.skip("lftp-mirror is not installed beside this Python")
     environment = mirror.environment()
     theirs = subprocess.run(
-        [installed, "shell", "--help"], check=False, capture_output=True, text=True, env=environment, timeout=9
+        [installed, "shell", "--help"], check=False, capture_output=True, text=True, env=environment
     )
     ours = mirror.run("shell", "--help", expect=0).stdout
     plain = re.sub(r"ftpretrieve mirror|lftp-mirror", "", ours).split()

@@ -13,8 +13,9 @@ import pytest
 
 from tests.mirror.inbox import Inbox
 from tests.mirror.liar import Liar
-from tests.mirror.running import LIMIT_SECS, Mirror, await_true, family, tree, under_way
+from tests.mirror.running import Mirror, family, tree, under_way
 from tests.sshd import PasswordSftp, Sshd
+from tests.waiting import await_true
 
 pytestmark = pytest.mark.interop
 
@@ -72,7 +73,7 @@ def test_an_lftp_that_ignores_sigterm_is_killed(mirror: Mirror, liar: Liar) -> N
         'case "$1" in --version) exec /usr/bin/lftp --version;; esac\n'
         "trap '' TERM\nsh -c \"trap '' TERM; sleep 600\" &\nsleep 600",
     )
-    mirror.shell(liar, "--timeout", "1", expect=75, timeout=25)
+    mirror.shell(liar, "--timeout", "1", expect=75)
     assert family(mirror) == []
 
 
@@ -83,7 +84,7 @@ def test_a_signal_leaves_no_process_behind(mirror: Mirror, liar: Liar, number: s
     with under_way(mirror, *mirror.arguments(liar), password=liar.password) as process:
         await_true(lambda: liar.commands["RETR"])
         process.send_signal(number)
-        process.communicate(timeout=LIMIT_SECS)
+        process.communicate()
         assert process.returncode != 0
         await_true(lambda: not family(mirror))
     assert "a" not in tree(mirror.local)
@@ -103,7 +104,7 @@ def test_an_lftp_killed_in_a_transfer_leaves_no_part_under_a_final_name(mirror: 
         for one in family(mirror):
             if one.name() == "lftp":
                 one.kill()
-        process.communicate(timeout=LIMIT_SECS)
+        process.communicate()
         assert process.returncode in (1, 75)
     assert "Ended OK" not in mirror.report()
     assert {"gone", "b"} <= set(tree(mirror.local))
@@ -119,7 +120,7 @@ def test_a_server_that_dies_in_a_transfer(mirror: Mirror, liar: Liar) -> None:
     with under_way(mirror, *mirror.arguments(liar, "--timeout", "4"), password=liar.password) as process:
         await_true(lambda: any(path.stat().st_size for path in mirror.local.glob(".in.*")))
         liar.stop()
-        process.communicate(timeout=LIMIT_SECS)
+        process.communicate()
         assert process.returncode == 75
     assert "a" not in tree(mirror.local)
 
@@ -163,7 +164,7 @@ def test_the_second_run_on_one_directory_says_so(mirror: Mirror, liar: Liar) -> 
         assert "--no-email" not in done.said + mirror.report()  # a word of the first one; another may be its password
         assert liar.commands["USER"] == sessions
         liar.bytes_per_sec = 0
-        process.communicate(timeout=LIMIT_SECS)
+        process.communicate()
         assert process.returncode == 0
     assert tree(mirror.local) == {"a": bytes(300_000)}
 
@@ -179,7 +180,7 @@ def test_another_name_of_the_directory_is_the_same_directory(mirror: Mirror, lia
         done = mirror.shell(liar, local=alias, expect=75)
         assert "in use by another process" in done.said
         liar.bytes_per_sec = 0
-        process.communicate(timeout=LIMIT_SECS)
+        process.communicate()
         assert process.returncode == 0
 
 

@@ -61,9 +61,7 @@ def environment(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_lftp(*lines: str) -> subprocess.CompletedProcess[bytes]:
     """Run lines in the real lftp, without any of ours before them."""
     script = os.fsencode("\n".join([*lines, ""]))
-    return subprocess.run(
-        ["lftp", "--norc", "-f", "/dev/stdin"], input=script, capture_output=True, check=False, timeout=9
-    )
+    return subprocess.run(["lftp", "--norc", "-f", "/dev/stdin"], input=script, capture_output=True, check=False)
 
 
 def place_of(server: FtpServer, **more: Any) -> Server:
@@ -77,7 +75,7 @@ def job_of(server: FtpServer, local: Path, remote: str | None = None, **options:
 
 
 def run(server: Server, *lines: str) -> Run:
-    return Lftp(server, Deadline(9.0)).run(lines)
+    return Lftp(server, Deadline(600.0)).run(lines)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +88,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Liar]:
 # -- one argument, and nothing else -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(texts=st.lists(HOSTILE, min_size=1, max_size=20))
 @REAL_LFTP
 def test_any_text_is_one_argument_as_it_is(texts: list[str], environment: Path) -> None:
@@ -129,6 +128,7 @@ SENT_AS_IT_IS = HOSTILE.filter(lambda text: not {"\r", "\udcff", "/"} & set(text
 
 
 # A tilde in front is the login directory, which users write so; no path in a listing begins there.
+@pytest.mark.slow
 @given(names=st.lists(SENT_AS_IT_IS.filter(lambda text: text[0] != "~"), min_size=1, max_size=8))
 @REAL_LFTP
 def test_what_is_removed_is_called_just_so(names: list[str], recorder: Liar, environment: Path) -> None:
@@ -167,6 +167,7 @@ def test_a_remote_name_that_looks_like_a_local_file_removes_none(recorder: Liar,
     assert victim.exists()
 
 
+@pytest.mark.slow
 @given(directory=SENT_AS_IT_IS.map(lambda text: f"/d{text}"))
 @REAL_LFTP
 def test_the_remote_directory_is_called_just_so(directory: str, recorder: Liar, environment: Path) -> None:
@@ -221,6 +222,7 @@ def test_the_url_of_a_directory_is_found_whatever_it_is_called(recorder: Liar, t
 CREDENTIAL = HOSTILE.filter(lambda text: not any(ord(char) < 32 or char in "\x7f\udcff" for char in text))
 
 
+@pytest.mark.slow
 @given(user=CREDENTIAL, password=CREDENTIAL)
 @REAL_LFTP
 def test_user_and_password_are_sent_just_so(user: str, password: str, recorder: Liar, environment: Path) -> None:
@@ -320,6 +322,7 @@ LOCAL_NAME = st.tuples(HOSTILE, st.sampled_from(["", "\n", "\n!touch canary\n", 
 )
 
 
+@pytest.mark.slow
 @given(name=LOCAL_NAME.filter(lambda text: 0 < len(os.fsencode(text)) < 200 and text not in (".", "..")))
 @REAL_LFTP
 def test_the_local_directory_is_called_just_so(name: str, recorder: Liar, environment: Path, tmp_path: Path) -> None:
@@ -349,6 +352,7 @@ def test_a_link_to_a_directory_stays_one(recorder: Liar, tmp_path: Path) -> None
     assert tree(tmp_path / "elsewhere") == {"a": b"x"}
 
 
+@pytest.mark.slow
 @given(patterns=st.lists(st.tuples(st.sampled_from(["exclude", "include"]), HOSTILE), min_size=1, max_size=4))
 @REAL_LFTP
 def test_a_pattern_is_a_pattern_and_nothing_else(
@@ -427,6 +431,7 @@ def test_unfinished_files_of_others_are_left_alone_whatever_the_patterns_say(rec
 # -- what safety rests on, whatever the user has set ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_users_rc_file_changes_nothing_that_matters(
     mirror: Mirror, environment: Path, make_liar: Callable[..., Liar]
 ) -> None:

@@ -14,8 +14,11 @@ from tests.faults.table import BEFORE, FAULTS, files, strikes_known_files
 from tests.faultserver import FaultServer
 from tests.retrieve.attack import Attack
 
-LIMIT_SECS, SILENCE_SECS = 2.0, 0.5
-"""Of a poll, and of one answer: short, so that hundreds of silent servers cost minutes and not hours."""
+SHORT_SECS = (2.0, 0.5)
+"""Limits of a poll, and of one answer: short, so that hundreds of silent servers cost minutes and not hours."""
+
+PATIENT_SECS = (30.0, 1.0)
+"""Where neither is what ends it: so that a machine with much else to do is not taken for a silent server."""
 
 SETTLE_SECS = {"idle-421": 0.6, "idle-close": 0.6}
 """Idle connections are idle only while something settles."""
@@ -25,10 +28,14 @@ SHOWN_OTHERWISE = {"time-wrong", "time-future", "time-1970"}
 
 
 class Siege:
-    """A mailbox two directories below `top`, and a server that fails by the faults of `specs`."""
+    """A mailbox two directories below `top`, and a server that fails by the faults of `specs`.
 
-    def __init__(self, top: Path, specs: Sequence[str], *, mlsd: bool = True) -> None:
+    `patient` where it is no silence that is looked for.
+    """
+
+    def __init__(self, top: Path, specs: Sequence[str], *, mlsd: bool = True, patient: bool = True) -> None:
         self.top, self.specs = top, specs
+        self._limits_secs = PATIENT_SECS if patient else SHORT_SECS
         faults = [FAULTS[spec.partition("@")[0]] for spec in specs]
         self.server = FaultServer(files(), mlsd=mlsd, directories=30, escape=bytes(top / "escape"))
         self.delivered_first: list[bytes] = []
@@ -50,14 +57,14 @@ class Siege:
             del attack.lines[:]
             server.arm(*self.specs)
             wanted = {name for name in server.files if name not in self._before and name not in server.hostile}
-            result = attack.poll(LIMIT_SECS, SILENCE_SECS)
+            result = attack.poll(*self._limits_secs)
             self.delivered_first = attack.delivered()
             self._check_outside()
             told = self._told(attack, result)
             missing = wanted - set(attack.delivered())
             assert told or not missing, f"{sorted(missing)} did not come, and nothing says so: {attack.lines}"
             if any("REST" in FAULTS[spec.partition("@")[0]].scripts for spec in self.specs):
-                attack.poll(LIMIT_SECS, SILENCE_SECS)  # only now there is a beginning to go on from
+                attack.poll(*self._limits_secs)  # only now there is a beginning to go on from
             self._heal(attack)
         self._check_outside()
         return told or "whole"

@@ -11,8 +11,9 @@ import pytest
 
 from ftpretrieve.retrieve.control import send_shutdown
 from ftpretrieve.system import PSList
-from tests.installation import Installation, await_that
+from tests.installation import Installation
 from tests.servers import free_port
+from tests.waiting import await_true
 
 pytestmark = pytest.mark.daemon
 
@@ -135,7 +136,7 @@ def test_a_poll_in_full_swing_does_not_hold_up_a_stop(site, pyftp):
     pyftp.put("big.bin", b"0123456789abcdef" * 65_536)
     pyftp.bytes_per_sec = 100_000
     site.run("start", expect=0)
-    await_that(lambda: ("RETR", "big.bin") in pyftp.log or pyftp.commands["RETR"] > 0, lambda: "a RETR")
+    await_true(lambda: ("RETR", "big.bin") in pyftp.log or pyftp.commands["RETR"] > 0, lambda: "a RETR")
     assert "by SIGTERM" in site.run("stop", expect=0).stderr
     assert not site.deliveries(), "a transfer of ten seconds was waited for"
     (poll,) = site.records("POLL")
@@ -150,7 +151,6 @@ def test_a_poll_in_full_swing_does_not_hold_up_a_stop(site, pyftp):
 def test_a_silent_server_does_not_hold_up_a_stop(site):
     """Nor does anything else that blocks in the network."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(8)
         site.configure(ftp_port=silent.getsockname()[1])
         site.run("start", expect=0)
         connection, _ = silent.accept()
@@ -165,7 +165,7 @@ def test_a_killed_daemon_loses_and_doubles_nothing(site, pyftp):
     for name in names:
         pyftp.put(name, name.encode() * 10)
     site.run("start", expect=0)
-    await_that(lambda: pyftp.commands["RETR"] > 100, lambda: "some transfers")
+    await_true(lambda: pyftp.commands["RETR"] > 100, lambda: "some transfers")
     os.kill(site.pid, signal.SIGKILL)
     site.run("start", expect=0)
     site.await_log("POLL")
@@ -195,7 +195,7 @@ def test_a_wrong_password_is_not_hammered_and_a_reload_tries_at_once(site, pyftp
     assert refused == "LOGINREFUSED attempts=1 wait_secs=60"
     site.configure(ftp_password=pyftp.password)
     site.run("reload", expect=0)
-    await_that(lambda: "result=ok" in site.log(), lambda: "a poll that works")
+    await_true(lambda: "result=ok" in site.log(), lambda: "a poll that works")
     assert pyftp.commands["PASS"] == 1 + len([line for line in site.records("POLL") if "result=ok" in line])
 
 
@@ -206,7 +206,7 @@ def test_a_sync_directory_that_goes_and_comes_back_stops_fetching_only(site, pyf
     site.await_log("POLL")
     site.sync.rmdir()
     pyftp.put("a.xml", b"x")
-    await_that(lambda: "is not there: mount or create it" in site.log(), lambda: "the reason")
+    await_true(lambda: "is not there: mount or create it" in site.log(), lambda: "the reason")
     site.sync.mkdir()
     site.await_log("FILESDOWNLOADED")
     assert (site.sync / "a.xml").exists()
@@ -220,7 +220,7 @@ def test_a_journal_that_is_destroyed_ends_the_daemon(site, pyftp):
             journal.execute("DROP TABLE files")
         pyftp.put("a.xml", b"x")
         process.send_signal(signal.SIGUSR1)
-        process.communicate(timeout=8)
+        process.communicate()
     assert process.returncode == 1
     assert site.records("JOURNALFAILED")
     assert not (site.sync / "a.xml").exists()

@@ -15,6 +15,7 @@ from ftpretrieve.errors import RemoteUnavailable
 from tests.faultserver import Conversation, FaultServer, Script, says
 from tests.mailboxes import make_mailbox, poll_ftp, synced
 from tests.retrieve.attack import OLD, Attack
+from tests.servers import why_no_ipv6
 
 pytestmark = pytest.mark.interop
 
@@ -303,7 +304,7 @@ def test_a_port_that_is_none_before_a_retr_fails_the_file(reply: str, server: Fa
         attack.heal()
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6 on loopback")
+@pytest.mark.skipif(why_no_ipv6() is not None, reason=f"{why_no_ipv6()}")
 @pytest.mark.parametrize("reply", ["", "229 ok (|||0|)", "229 ok (|||99999|)", "229 ok (|||x|)", "229 (", "500 what?"])
 def test_ipv6_has_epsv_only(reply: str, tmp_path: Path) -> None:
     """Over IPv6 the server is asked by EPSV, and its nonsense ends the poll."""

@@ -285,7 +285,6 @@ def test_a_hanging_loop_is_not_kept_alive_by_the_watchdog():
     alive.set()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"\0ftpretrieve-test-{os.getpid()}")
-        systemd.settimeout(5)
         notifier = Notifier({"NOTIFY_SOCKET": f"@ftpretrieve-test-{os.getpid()}", "WATCHDOG_USEC": "20000"})
         asked = threading.Event()
 
@@ -298,10 +297,10 @@ def test_a_hanging_loop_is_not_kept_alive_by_the_watchdog():
             alive.clear()
             for _ in range(2):  # a beat that had begun before is over with the second question
                 asked.clear()
-                assert asked.wait(5)
+                assert asked.wait()
             _drain(systemd)
             asked.clear()
-            assert asked.wait(5)
+            assert asked.wait()
             with pytest.raises(BlockingIOError):
                 systemd.recv(100)
 

@@ -26,13 +26,13 @@ from tests.faultserver import Conversation, FaultServer, Script, says
 from tests.mailboxes import digests, make_mailbox, poll_ftp, synced
 from tests.pyftp import PyFtpServer
 from tests.retrieve.attack import OLD, Attack
-from tests.servers import vsftpd, why_missing
+from tests.servers import vsftpd, why_missing, why_no_ipv6
 
 pytestmark = pytest.mark.interop
 
 FILES = {b"%d.bin" % number: (b"%d" % number * 5000, OLD) for number in range(4)}
 ACTIVE = Network(passive=False)
-IPV6 = pytest.mark.skipif(not os.path.exists("/proc/net/if_inet6"), reason="needs IPv6 on loopback")
+IPV6 = pytest.mark.skipif(why_no_ipv6() is not None, reason=f"{why_no_ipv6()}")
 
 
 @pytest.fixture

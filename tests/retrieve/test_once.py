@@ -11,8 +11,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.installation import Installation, await_that, environment
+from tests.installation import Installation, environment
 from tests.servers import free_port
+from tests.waiting import await_true
 
 pytestmark = pytest.mark.daemon
 
@@ -125,10 +126,10 @@ def test_once_beside_a_poller_makes_exit_75(site, pyftp):
     pyftp.put("big.bin", b"x" * 500_000)
     pyftp.bytes_per_sec = 50_000
     with site.popen("once") as first:
-        await_that(lambda: pyftp.commands["RETR"] > 0, lambda: "a RETR")
+        await_true(lambda: pyftp.commands["RETR"] > 0, lambda: "a RETR")
         assert f"locked by process {first.pid}" in site.run("once", expect=75).stderr
         first.send_signal(signal.SIGINT)
-        first.communicate(timeout=8)
+        first.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -137,9 +138,9 @@ def test_an_interrupted_once_ends_cleanly(site, pyftp, number):
     pyftp.put("big.bin", b"x" * 500_000)
     pyftp.bytes_per_sec = 50_000
     with site.popen("once") as process:
-        await_that(lambda: pyftp.commands["RETR"] > 0, lambda: "a RETR")
+        await_true(lambda: pyftp.commands["RETR"] > 0, lambda: "a RETR")
         process.send_signal(number)
-        _, err = process.communicate(timeout=8)
+        _, err = process.communicate()
     assert process.returncode == 130
     assert "reason=stopping" in err
     pyftp.bytes_per_sec = 0

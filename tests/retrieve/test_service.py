@@ -14,8 +14,9 @@ import pytest
 
 from ftpretrieve.lock import read
 from ftpretrieve.system import PSList, process_start_time
-from tests.installation import Installation, await_that
+from tests.installation import Installation
 from tests.servers import free_port
+from tests.waiting import await_true
 
 pytestmark = pytest.mark.daemon
 
@@ -78,7 +79,7 @@ def test_a_stale_pid_file_blocks_nothing(site):
     site.run("start", expect=0)
     killed = site.pid
     os.kill(killed, signal.SIGKILL)
-    await_that(lambda: not site.is_alive(killed), lambda: "the end of the daemon")
+    await_true(lambda: not site.is_alive(killed), lambda: "the end of the daemon")
     assert f"dead: process {killed}" in site.run("status", expect=DEAD).stdout
     site.run("start", expect=0)
     assert site.pid != killed
@@ -90,7 +91,7 @@ def test_stop_after_a_kill_leaves_the_state_stopped(site):
     site.run("start", expect=0)
     killed = site.pid
     os.kill(killed, signal.SIGKILL)
-    await_that(lambda: not site.is_alive(killed), lambda: "the end of the daemon")
+    await_true(lambda: not site.is_alive(killed), lambda: "the end of the daemon")
     site.run("stop", expect=0)
     site.run("status", expect=STOPPED)
 
@@ -114,11 +115,11 @@ def test_a_process_that_only_has_the_number_is_not_the_daemon(site):
 def test_eight_simultaneous_starts_give_one_daemon(site):
     """All succeed, because afterwards it runs; one of them started it."""
     starts = [site.popen("start") for _ in range(8)]
-    told = [start.communicate(timeout=9)[1] for start in starts]
+    told = [start.communicate()[1] for start in starts]
     assert [start.returncode for start in starts] == [0] * 8
     assert sum("started as process" in text for text in told) == 1
     assert sum("already running" in text for text in told) == 7
-    await_that(lambda: len(PSList().search(re.escape(str(site.config)))) == 1, lambda: "the end of seven")
+    await_true(lambda: len(PSList().search(re.escape(str(site.config)))) == 1, lambda: "the end of seven")
     assert len(site.records("STARTED")) == 1
 
 
@@ -129,7 +130,7 @@ def test_a_signal_ends_it_cleanly(site, number):
     os.kill(site.pid, number)
     (stopped,) = site.await_log("STOPPED")
     assert f"reason={number.name}" in stopped
-    await_that(lambda: not (site.home / "daemon.pid").exists(), lambda: "the removal of the pid file")
+    await_true(lambda: not (site.home / "daemon.pid").exists(), lambda: "the removal of the pid file")
 
 
 # -- a start that fails -----------------------------------------------------------------------------------------------
@@ -239,10 +240,10 @@ def test_relative_paths_mean_the_directory_of_the_configuration(site, pyftp):
     below.mkdir()
     argv = [*site.argv()[:3], "-c", "../ftpretrieve.conf", "start", "--log", "here.log"]
     site.run(argv=argv, cwd=below, expect=0)
-    await_that(lambda: (site.sync / "a.xml").exists(), lambda: "the file")
+    await_true(lambda: (site.sync / "a.xml").exists(), lambda: "the file")
     assert os.readlink(f"/proc/{site.pid}/cwd") == "/"
     os.kill(site.pid, signal.SIGHUP)
-    await_that(lambda: "RELOADED" in (below / "here.log").read_text(), lambda: "the reload")
+    await_true(lambda: "RELOADED" in (below / "here.log").read_text(), lambda: "the reload")
     site.run("stop", expect=0)
 
 
@@ -252,7 +253,7 @@ def test_the_umask_of_who_starts_it_does_not_matter(site, pyftp, umask):
     site.configure(recursive="yes")
     pyftp.put("sub/a.xml", b"x")
     site.run("start", expect=0, umask=umask)
-    await_that(lambda: (site.sync / "sub" / "a.xml").exists(), lambda: "the file")
+    await_true(lambda: (site.sync / "sub" / "a.xml").exists(), lambda: "the file")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (site.sync / "sub", site.sync / "sub" / "a.xml")}
     assert modes == {"sub": 0o755, "a.xml": 0o644}
     for name in ("journal.db", "daemon.pid", "daemon.log", "error.log"):
@@ -279,7 +280,7 @@ def test_the_daemon_keeps_no_descriptor_and_no_terminal_of_who_started_it(site):
 def test_a_start_works_without_any_standard_stream(site):
     """cron, some init systems, `<&- >&- 2>&-`: the numbers 0 to 2 must not become something of ours."""
     command = " ".join(site.argv("start")) + " <&- >&- 2>&-"
-    assert subprocess.run(["sh", "-c", command], check=False, timeout=8).returncode == 0
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
     links = [os.readlink(f"/proc/{site.pid}/fd/{fd}") for fd in range(3)]
     assert links == ["/dev/null", "/dev/null", str(site.home / "error.log")]
 
@@ -288,7 +289,6 @@ def test_systemd_is_told_what_the_loop_does(site, monkeypatch):
     """READY when it is, WATCHDOG while it gets on, RELOADING and READY around a reload, STOPPING at the end."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(site.home / "notify"))
-        systemd.settimeout(8)
         env = {"NOTIFY_SOCKET": str(site.home / "notify"), "WATCHDOG_USEC": "200000"}
 
         def await_word(word: str) -> str:
@@ -305,7 +305,7 @@ def test_systemd_is_told_what_the_loop_does(site, monkeypatch):
             await_word("READY=1")
             process.send_signal(signal.SIGTERM)
             await_word("STOPPING=1")
-            process.communicate(timeout=8)
+            process.communicate()
         assert process.returncode == 0
 
 
@@ -315,7 +315,7 @@ def test_in_the_foreground_records_go_to_the_log_and_to_stderr(site, pyftp):
     with site.popen("run") as process:
         site.await_log("POLL")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=8)
+        out, err = process.communicate()
     assert process.returncode == 0
     assert out == ""
     assert re.sub(r"(?m)^\S+ \S+ ", "", err) == re.sub(r"(?m)^\S+ \S+ ", "", site.log())

@@ -43,7 +43,7 @@ def put_some(server: Any, count: int, size: int = 1000) -> None:
 
 def test_staging_on_another_file_system_publishes_from_beside_the_sync_directory(pyftp: Any, tmp_path: Path) -> None:
     """Rename cannot cross file systems, so downloads move to a private directory below sync."""
-    if os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
+    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(tmp_path).st_dev:
         pytest.skip("/dev/shm is no file system of its own here")
     put_some(pyftp, 5)
     staging = Path(f"/dev/shm/ftpretrieve-test-{os.getpid()}")

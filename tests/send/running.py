@@ -20,8 +20,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,9 +30,9 @@ import psutil
 
 from tests.rsyncd import Rsyncd
 from tests.servers import UNPACKED
+from tests.waiting import await_true
 
 CHECKOUT = Path(__file__).parent.parent.parent
-LIMIT_SECS = 9.0  # below the limit of a test, so that a failure says what it waited for
 SYSTEM_PATH = f"/usr/local/bin:/usr/bin:/bin:{UNPACKED}/bin"  # the last by scripts/_setup, if rsync is not installed
 COMMAND = [sys.executable, "-m", "ftpretrieve", "send"]  # what the installed ResifDataTransfer is
 TRANSACTION_COMMAND = "from ftpretrieve.send.transaction_command import main; raise SystemExit(main())"
@@ -87,7 +86,7 @@ class Send:
         self.settings: dict[str, dict[str, object]] = {
             "my resif node": {"my node name": "TEST", "my node password": server.password},
             "system": {"working directory": self.work},
-            "rsync": {"rsync server": server.host, "rsync port": server.port, "rsync timeout": 5, "rsync retries": 0},
+            "rsync": {"rsync server": server.host, "rsync port": server.port, "rsync timeout": 60, "rsync retries": 0},
             "logging": {"log file": self.log, "log level": "DEBUG", "logbook": self.book},
             "limits": {},
         }
@@ -145,11 +144,11 @@ class Send:
         usual = {"env": self.environment(), "cwd": self.home, "errors": "surrogateescape"}
         return subprocess.Popen(argv, text=True, **{**pipes, **usual, **options})
 
-    def run(self, *words: str | Path, expect: int | None = 0, timeout: float = LIMIT_SECS) -> Done:
+    def run(self, *words: str | Path, expect: int | None = 0) -> Done:
         """Run it to its end; `expect` is the exit code it must have."""
         before = len(self.log_text())
         with self.popen(*words) as process:
-            done = finish(process, timeout)
+            done = finish(process)
         done = Done(done.code, done.stdout, done.stderr, self.log_text()[before:])
         assert "Traceback" not in done.said, done.said[-900:]
         assert expect is None or done.code == expect, (words, done.code, done.stdout, done.stderr)
@@ -161,9 +160,7 @@ class Send:
         with os.fdopen(master, "rb", buffering=0) as screen:
             with os.fdopen(slave, "wb") as terminal:
                 command = [*COMMAND, "-c", str(self.config), *words]
-                subprocess.run(
-                    command, stdout=terminal, stderr=terminal, check=True, timeout=LIMIT_SECS, env=self.environment()
-                )
+                subprocess.run(command, stdout=terminal, stderr=terminal, check=True, env=self.environment())
             return screen.read(4096).decode()
 
     def send(self, *words: str | Path, content: bool = True, **options: Any) -> Done:
@@ -187,20 +184,23 @@ class Send:
 
     @contextmanager
     def half_way(self, *words: str | Path, size: int = 600_000) -> Iterator[subprocess.Popen[str]]:
-        """Have a send under way, with some files at the server and half of `big`; slowed by bandwidth max."""
+        """Have a send under way for some seconds more, with some files at the server and a part of `big`.
+
+        It is slowed by bandwidth max.
+        """
         self.put_some()
         self.put("big", random.Random(7).randbytes(size))
-        self.configure("limits", bandwidth_max=size // 4096)
+        self.configure("limits", bandwidth_max=size // 8192)
         with self.starting(*words) as process:
-            await_true(lambda: process.poll() is not None or self._has_half_of_big(size))
+            await_true(lambda: process.poll() is not None or self._has_part_of_big(size))
             assert process.poll() is None, finish(process)
             yield process
         self.configure("limits", bandwidth_max="")
 
-    def _has_half_of_big(self, size: int) -> bool:
+    def _has_part_of_big(self, size: int) -> bool:
         """Look at the temporary file that rsync makes; it disappears when the file is complete."""
         try:
-            return any(path.stat().st_size > size // 4 for path in self.server.incoming.rglob(".big.*"))
+            return any(path.stat().st_size > size // 8 for path in self.server.incoming.rglob(".big.*"))
         except FileNotFoundError:
             return False
 
@@ -216,7 +216,7 @@ class Send:
         """Run ResifDataTransferTransaction on a status."""
         data = xml.encode() if isinstance(xml, str) else xml
         argv = [sys.executable, "-c", TRANSACTION_COMMAND, *words]
-        done = subprocess.run(argv, check=False, input=data, capture_output=True, timeout=9, env=self.environment())
+        done = subprocess.run(argv, check=False, input=data, capture_output=True, env=self.environment())
         return Done(done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr))
 
     # -- what it left ------------------------------------------------------------------------------------------
@@ -264,17 +264,10 @@ class Send:
         assert there == here
 
 
-def await_true(question: Callable[[], object]) -> None:
-    end = time.monotonic() + LIMIT_SECS
-    while not question():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-
-
-def finish(process: subprocess.Popen[str], timeout: float = LIMIT_SECS) -> Done:
+def finish(process: subprocess.Popen[str]) -> Done:
     """Wait for the end of a command that runs beside the test."""
     try:
-        stdout, stderr = process.communicate(timeout=timeout)
+        stdout, stderr = process.communicate()
     except BaseException:
         process.send_signal(signal.SIGKILL)
         raise

@@ -32,7 +32,7 @@ def test_a_directory_that_is_being_sent_is_not_sent_by_another(send: Send, spell
         if spelling != "test":
             assert second.stdout == ""
             assert str(process.pid) in second.stderr
-        first = finish(process, 30)
+        first = finish(process)
     assert first.code == 0
     assert first.id == id_
     assert send.booked() == [id_]
@@ -46,7 +46,7 @@ def test_of_many_that_begin_at_once_one_sends(send: Send) -> None:
     send.configure("limits", bandwidth_max=50)
     with ExitStack() as stack:
         running = [stack.enter_context(send.starting()) for _ in range(4)]
-        done = [finish(process, 30) for process in running]
+        done = [finish(process) for process in running]
     (id_,) = send.states()
     assert {one.stdout for one in done} <= {f"{id_}\n", ""}
     assert [one.code for one in done if one.stdout] == [0] * sum(bool(one.stdout) for one in done)
@@ -63,7 +63,7 @@ def test_sends_of_different_directories_at_once_are_all_in_the_logbook(send: Sen
         (directory / "file").write_text(directory.name)
     with ExitStack() as stack:
         running = [stack.enter_context(send.start("-s", f"{path}/", "-d", MINISEED)) for path in directories]
-        done = [finish(process, 30) for process in running]
+        done = [finish(process) for process in running]
     assert [one.code for one in done] == [0] * 5, [one.stderr for one in done]
     ids = [one.id for one in done]
     assert sorted(send.booked()) == sorted(ids)

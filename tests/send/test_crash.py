@@ -32,7 +32,7 @@ def killed_at(send: Send, number: int, *words: str | Path) -> bool:
     environment |= at_change(send.programs, number)
     environment["PYTHONPATH"] = f"{send.programs}:{environment['PYTHONPATH']}"
     with send.popen(*words, env=environment) as process:
-        done = finish(process, 60)
+        done = finish(process)
     assert done.code in (0, -signal.SIGKILL), (number, done)
     await_true(lambda: send.family() == [])
     return done.code != 0

@@ -221,7 +221,7 @@ def test_several_sends_write_whole_lines(settings: Settings, file: Path, tmp_pat
     )
     words = [sys.executable, "-c", script, str(tmp_path / "send.conf")]
     writers = [subprocess.Popen([*words, letter], cwd=CHECKOUT) for letter in "ab"]
-    assert [writer.wait(9) for writer in writers] == [0, 0]
+    assert [writer.wait() for writer in writers] == [0, 0]
     lines = file.read_text().splitlines()
     assert len(lines) == 200
     for line in lines:

@@ -80,7 +80,7 @@ def test_a_server_that_is_back_after_a_while_gets_it_all(send: Send) -> None:
         assert process.stderr is not None
         assert "again" in process.stderr.readline()
         send.server.start()
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
     send.assert_complete(stdout.strip())
 
@@ -284,7 +284,7 @@ def test_wrong_arguments_end_with_2(send: Send, words: list[str]) -> None:
 
 def test_no_arguments_hint_at_the_help(send: Send) -> None:
     with send.spawn(COMMAND) as process:
-        stdout, stderr = process.communicate(timeout=9)
+        stdout, stderr = process.communicate()
     assert (process.returncode, stdout) == (2, "")
     assert "-h" in stderr
 
