@@ -2,13 +2,22 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import ftpretrieve.send
+from ftpretrieve.send.records import Settings
+from ftpretrieve.send.settings import read_settings
 from tests.rsyncd import Rsyncd, why_no_rsync
+from tests.send import node as nodes
+from tests.send.calling import Calls
+from tests.send.configuring import MINIMUM, SECTIONS, text_of
+from tests.send.node import Node
 from tests.send.running import Send
 
 
@@ -43,6 +52,20 @@ def send(tmp_path: Path, centre: Rsyncd) -> Send:
 
 
 @pytest.fixture
+def make_node(tmp_path: Path) -> Callable[..., Node]:
+    """Return a function (server, **settings) that makes a node."""
+    return lambda server, **changes: nodes.make(server, tmp_path, **changes)
+
+
+@pytest.fixture
+def node(centre: Rsyncd, make_node: Callable[..., Node]) -> Iterator[Node]:
+    """Return a node of a data centre that takes everything; it must leave no temporary file."""
+    made = make_node(centre)
+    yield made
+    assert list(made.settings.working_directory.iterdir()) == []
+
+
+@pytest.fixture
 def make_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Return a function (size, such as 300k) that mounts a small file system, which only root can do."""
     if not shutil.which("mount"):
@@ -53,7 +76,7 @@ def make_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         place = tmp_path / f"disk{len(mounted)}"
         place.mkdir()
         argv = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-        done = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(argv, check=False, capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
         mounted.append(place)
@@ -61,4 +84,57 @@ def make_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
     yield make
     for place in mounted:
-        subprocess.run(["umount", "--lazy", str(place)], check=True, timeout=10)
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """Let the command line call what notes how it was called, in place of what talks to a data centre."""
+    calls = Calls()
+    for module, names in (("run", ("send", "test", "resume")), ("follow", ("retrieve", "status", "pending"))):
+        stand_in = SimpleNamespace(**{name: calls.named(f"{module}.{name}") for name in names})
+        monkeypatch.setitem(sys.modules, f"ftpretrieve.send.{module}", stand_in)
+        monkeypatch.setattr(ftpretrieve.send, module, stand_in, raising=False)
+    return calls
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Write a small configuration, with a log beside it."""
+    path = tmp_path / "send.conf"
+    path.touch(mode=0o600)
+    path.write_text(
+        "[my resif node]\nmy node name = TEST\nmy node password = geheim-42\n"
+        "[logging]\nlog file = send.log\nlogbook = book.json\n"
+    )
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Return the log of `config`."""
+    return tmp_path / "send.log"
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function (text, mode) that writes a configuration file."""
+
+    def write(text: str, mode: int = 0o640) -> Path:
+        path = tmp_path / "ResifDataTransfer.conf"
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def load(write: Callable[..., Path]) -> Callable[..., Settings]:
+    """Return a function that loads the smallest file with some values; `_` stands for a blank in a key."""
+
+    def load(**values: str) -> Settings:
+        more = {(SECTIONS[name.replace("_", " ")], name.replace("_", " ")): text for name, text in values.items()}
+        return read_settings(write(text_of({**MINIMUM, **more})), {"HOME": "/home/joe"})
+
+    return load

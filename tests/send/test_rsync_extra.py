@@ -10,10 +10,10 @@ import pytest
 from ftpretrieve.errors import RemoteUnavailable
 from ftpretrieve.send.rsync_argv import forbidden
 from tests.rsyncd import Rsyncd
-from tests.send.test_rsync import ID, OLD_NS, Node, make_node, node, tree
+from tests.send.node import ID, OLD_NS, Node, tree
 from tests.send.test_rsync_heals import cutting
 
-__all__ = ["make_node", "node"]  # fixtures
+pytestmark = pytest.mark.interop
 
 HARMLESS = (
     "--inplace -S --checksum -W --info=all",

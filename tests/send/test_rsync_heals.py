@@ -16,9 +16,9 @@ import pytest
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import RemoteUnavailable, SessionExpired
 from tests.rsyncd import Rsyncd
-from tests.send.test_rsync import ID, Node, make_node, node, tree
+from tests.send.node import ID, Node, tree
 
-__all__ = ["make_node", "node"]  # fixtures
+pytestmark = [pytest.mark.interop, pytest.mark.slow]
 
 
 def test_it_is_tried_again_with_longer_and_longer_waits(node: Node, centre: Rsyncd) -> None:
