@@ -110,7 +110,8 @@ def stream(
     without it grows with the output.
     Nobody but the program gets `env`. Whatever it started is gone when this returns, raises, or when our own process
     ends, be it by SIGKILL: see `guard`.
-    After `timeout_secs` it gets SIGTERM, and `grace_secs` later SIGKILL. What `on_line` raises ends the program too.
+    After `timeout_secs` it gets SIGTERM, and `grace_secs` later SIGKILL; with 0 nothing but SIGKILL. What `on_line`
+    raises ends the program too.
     Raises: CommandFailed when it cannot be started.
     """
     shown = shlex.join(argv)

@@ -4,9 +4,10 @@ Theory. A program's children can leave its process group (ssh does, under a pseu
 started it may be killed without a chance to clean up. So this process stands between the two. The kernel makes it the
 parent of every descendant whose own parent has ended, which is how it finds them all; and it notices the end of its
 starter, whatever caused it, because their connection (LIFELINE, a socket) closes. Then, or when the starter closes its
-sending side, the program gets SIGTERM and after GRACE_SECS everything gets SIGKILL. The exit code of the program, or
-the number of the error that kept it from being started, is the last that is sent over the connection. The first that
-comes over it is the environment of the program: a password in it is then not in that of this process.
+sending side, the program gets SIGTERM and after GRACE_SECS everything gets SIGKILL; with 0 there is no SIGTERM, for
+programs that do harm when they get one. The exit code of the program, or the number of the error that kept it from
+being started, is the last that is sent over the connection. The first that comes over it is the environment of the
+program: a password in it is then not in that of this process.
 
 Must not: import anything of the package, for it is run by its path, with as little of Python as possible.
 """
@@ -53,7 +54,7 @@ def main(lifeline_fd: int, grace_secs: float, argv: list[str]) -> None:
     for descriptor in (0, 1, 2):  # the pipes are the program's alone, or their other ends would never see an end
         os.dup2(nothing, descriptor)
     code = wait(program, lifeline)
-    if code is None:
+    if code is None and grace_secs:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(program, signal.SIGTERM)
         code = wait(program, None, grace_secs)

@@ -283,6 +283,11 @@ def test_who_does_not_end_is_killed() -> None:
     assert finished == Finished(-signal.SIGKILL, True, ("hello",))
 
 
+def test_without_grace_it_is_never_asked_to_end() -> None:
+    finished = shell("trap 'echo bye' TERM; echo hello; while :; do :; done", timeout_secs=1.5, grace_secs=0.0)
+    assert finished == Finished(-signal.SIGKILL, True, ("hello",))
+
+
 def test_no_time_left_means_the_end_at_once() -> None:
     assert shell("exec sleep 60", timeout_secs=0.0).timed_out
 
