@@ -40,8 +40,16 @@ def why_no_rsync() -> str | None:
     return "rsync is missing: install the package rsync" if why_missing("rsync") else None
 
 
+def without_root_rights() -> list[str]:
+    """Return what stands before a command that root runs, so that it may not read and write everything."""
+    return ["/usr/bin/setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+
+
 class Rsyncd(RealServer):
-    """rsync as a daemon. `incoming` may be elsewhere, such as on a small disk; `lines` are added to INCOMING_TEST."""
+    """rsync as a daemon. `incoming` may be elsewhere, such as on a small disk; `lines` are added to INCOMING_TEST.
+
+    `obeys_modes`: it may read and write no more than the modes of files say, also when root runs the tests.
+    """
 
     greets = "@RSYNCD:"
     user = "test"
@@ -54,9 +62,12 @@ class Rsyncd(RealServer):
         modules: Sequence[str] = ("INCOMING_TEST", "TRANSACTION_XML"),
         write_only: bool = False,
         max_connections: int | None = None,
+        obeys_modes: bool = False,
         lines: Sequence[str] = (),
     ) -> None:
         super().__init__("rsync", directory, None)
+        if obeys_modes:
+            self._launch += without_root_rights()
         self.incoming = incoming or directory / "incoming"
         self.statuses = directory / "statuses"
         self.events = directory / "rsyncd.events"  # what the daemon logs; `log` is what it prints

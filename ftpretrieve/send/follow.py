@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable
+from ftpretrieve.errors import FtpRetrieveError, RemoteUnavailable, SessionExpired
 from ftpretrieve.escapes import escape
 from ftpretrieve.exits import say
 from ftpretrieve.logs import record
 from ftpretrieve.send.intents import Intents
 from ftpretrieve.send.logbook import Logbook
 from ftpretrieve.send.records import Intent, LogEntry, Settings, State, format_date
-from ftpretrieve.send.rsync import DataCentre
+from ftpretrieve.send.rsync import DataCentre, StatusUnread
 from ftpretrieve.send.tools import find_rsync
 from ftpretrieve.send.transaction import Transaction, TransactionError, parse
 from ftpretrieve.send.verdict import Verdict, as_data, describe, exit_code, judge, status_in_words
@@ -85,21 +85,25 @@ class Follower:
         """Return whether another program has sent it so long ago that the data centre may have forgotten it."""
         return known.intent is None and known.date < format_date(self._now() - FORGOTTEN_SECS)
 
-    def ask(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the status XML of those that the data centre has one of, by id."""
+    def ask(self, ids: Sequence[str]) -> dict[str, bytes | StatusUnread]:
+        """Return the status XML of those that the data centre has one of, or why it cannot be had, by id."""
         centre = DataCentre(self._settings, find_rsync(self._settings), Deadline(self._settings.max_secs))
         return centre.statuses(ids)
 
     def wait(self, transaction_id: str, wait_secs: float) -> Transaction | None:
-        """Return the status, asking again for at most so long as it is none that lasts. Raises: as `ask`, `_read`."""
+        """Return the status, asking again for at most so long as it is none that lasts. Raises: as `ask`, `_read`.
+
+        What may be over by itself is an error only at the end: a server that is away or silent, and a file that is
+        there and no status, perhaps because it is just being written.
+        """
         deadline = Deadline(wait_secs)
         pause = FIRST_WAIT_SECS
         while True:
             found = None
             try:
-                data = self.ask([transaction_id]).get(transaction_id)
-                found = None if data is None else _read(data, transaction_id)
-            except (RemoteUnavailable, TransactionError):  # the latter perhaps because it was just being written
+                answer = self.ask([transaction_id]).get(transaction_id)
+                found = None if answer is None else _read(answer, transaction_id)
+            except (RemoteUnavailable, SessionExpired, StatusUnread, TransactionError):
                 if deadline.expired:
                     raise
             if deadline.expired or (found is not None and judge(found) is not Verdict.UNFINISHED):
@@ -140,9 +144,16 @@ def _finished(entry: LogEntry) -> Intent:
     )
 
 
-def _read(data: bytes, transaction_id: str) -> Transaction:
-    """Return a status. Raises: TransactionError, also for the status of another transaction."""
-    found = parse(data)
+def _data(answer: bytes | StatusUnread) -> bytes:
+    """Return the XML. Raises: StatusUnread."""
+    if isinstance(answer, StatusUnread):
+        raise answer
+    return answer
+
+
+def _read(answer: bytes | StatusUnread, transaction_id: str) -> Transaction:
+    """Return a status. Raises: StatusUnread; TransactionError, also for the status of another transaction."""
+    found = parse(_data(answer))
     if found.id != transaction_id:
         other = escape(found.id[:ID_LENGTH])
         raise TransactionError(
@@ -152,12 +163,13 @@ def _read(data: bytes, transaction_id: str) -> Transaction:
 
 
 def retrieve(settings: Settings, transaction_id: str, out: TextIO) -> int:
-    """Print the status XML as the data centre wrote it. Raises: NoStatus; TransactionError if it is no such XML."""
-    data = Follower(settings).ask([transaction_id]).get(transaction_id)
-    if data is None:
+    """Print the status XML as the data centre wrote it. Raises: NoStatus; as `_read` if it is no such XML."""
+    answer = Follower(settings).ask([transaction_id]).get(transaction_id)
+    if answer is None:
         raise NoStatus(
             f"the data centre has no status of {transaction_id}; the first comes when it has the transaction"
         )
+    data = _data(answer)
     parse(data)  # what is no status is no success, and nothing for a terminal
     out.flush()
     out.buffer.write(data)
@@ -188,8 +200,8 @@ def status(settings: Settings, transaction_id: str, out: TextIO, wait_secs: floa
 def pending(settings: Settings, out: TextIO, as_json: bool, prog: str) -> int:
     """Print a line for each transaction that is not known to have come to its end, and return the exit code.
 
-    Asks for all with one connection. What has ended by now is said this once, and not asked for again. What is
-    remembered and cannot be read is told, for it may be unfinished.
+    Asks for all at once, and what is wrong with one does not hide the others. What has ended by now is said this once,
+    and not asked for again. What is remembered and cannot be read is told, for it may be unfinished.
     """
     follower = Follower(settings)
     damaged = Intents(settings.transactions).damaged()
@@ -212,12 +224,14 @@ def pending(settings: Settings, out: TextIO, as_json: bool, prog: str) -> int:
     return 1 if 1 in codes else max(codes)
 
 
-def _outcome(follower: Follower, known: Known, data: bytes | None) -> tuple[int, str, dict[str, object]]:
+def _outcome(
+    follower: Follower, known: Known, answer: bytes | StatusUnread | None
+) -> tuple[int, str, dict[str, object]]:
     """Return exit code, line and JSON of one transaction."""
-    if data is None:
+    if answer is None:
         return exit_code(Verdict.UNFINISHED), _line(known, _words(known)), _no_status(known)
     try:
-        found = _read(data, known.id)
+        found = _read(answer, known.id)
     except FtpRetrieveError as error:
         return 1, _line(known, f"its status cannot be read: {error}"), {**_no_status(known), "error": str(error)}
     verdict = follower.note(found, known)

@@ -33,13 +33,22 @@ from pathlib import Path
 
 from ftpretrieve import command
 from ftpretrieve.deadline import Deadline
-from ftpretrieve.errors import CommandFailed, RemoteUnavailable, SessionExpired, StorageError
+from ftpretrieve.errors import CommandFailed, RemoteRefused, RemoteUnavailable, SessionExpired, StorageError
+from ftpretrieve.escapes import escape
 from ftpretrieve.logs import record
 from ftpretrieve.passwords import COMMAND_SECS
 from ftpretrieve.send import rsync_argv
 from ftpretrieve.send.records import ID_FORM, Intent, Settings, Snapshot
 from ftpretrieve.send.rsync_argv import Call
-from ftpretrieve.send.rsync_words import Item, are_only_missing, failure, parse_item, parse_progress
+from ftpretrieve.send.rsync_words import (
+    Item,
+    are_of_single_files,
+    failure,
+    parse_item,
+    parse_progress,
+    too_large,
+    unreadable,
+)
 from ftpretrieve.send.tools import Rsync
 from ftpretrieve.send.transaction import LIMIT
 
@@ -57,8 +66,11 @@ RSYNC_CONNECT_PROG starts a program, which would inherit the password. The local
 KEPT_LINES = 10_000
 """Of an output: items are taken as they come, and what tells of trouble comes last. A server could talk for ever."""
 
-PARTIAL = 23
-"""Exit code of rsync when some of what it was asked for could not be had."""
+STATUSES_AT_ONCE = 4_000
+"""So many statuses are asked for with one call: of each, rsync may print two lines, and all have to be kept."""
+
+PARTIAL, VANISHED = 23, 24
+"""Exit codes of rsync when some of what it was asked for could not be had, or was gone when its turn came."""
 
 OPEN_MODE, OPEN_FILE_MODE = 0o755, 0o644
 """Of what is made for the server: it takes the modes over, and the data centre has to be able to read there."""
@@ -66,6 +78,10 @@ OPEN_MODE, OPEN_FILE_MODE = 0o755, 0o644
 
 def _nobody(_: str) -> None:
     """Take a message that nobody wants."""
+
+
+class StatusUnread(RemoteRefused):
+    """The data centre has a status that it cannot give, or that is too large; what others have is not concerned."""
 
 
 class DataCentre:
@@ -92,7 +108,7 @@ class DataCentre:
         self._deadline = deadline
         self._limited = limited
         self._tell = tell
-        self._progress = progress if rsync.has_progress else None
+        self._progress = progress if rsync.has_info else None
         self._wait = wait
         self._password: str | None = None
 
@@ -127,16 +143,35 @@ class DataCentre:
         made = {_local_path(intent, item) for item in items if item.is_new}
         return sorted({*_sent(intent, items), *made.intersection(snapshot.empty_directories)})
 
-    def statuses(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return the status XML of those ids that have one, up to the size that is parsed."""
+    def statuses(self, ids: Sequence[str]) -> dict[str, bytes | StatusUnread]:
+        """Return the status XML of those ids that have one, or why it cannot be had.
+
+        Whatever is wrong with one file does not matter to the others; a link or a directory is no status.
+        """
         names = sorted({name for name in ids if ID_FORM.fullmatch(name)})  # an old logbook may hold anything
-        if not names:
-            return {}
+        found: dict[str, bytes | StatusUnread] = {}
+        for start in range(0, len(names), STATUSES_AT_ONCE):
+            found |= self._statuses(names[start : start + STATUSES_AT_ONCE])
+        return found
+
+    def _statuses(self, names: Sequence[str]) -> dict[str, bytes | StatusUnread]:
+        """Ask with one call, which also says which files are not there, too large, or cannot be read."""
         with self._private() as private:
-            call = rsync_argv.pull_statuses(self._program, self._settings, names, str(private), LIMIT)
-            self._run("asking for the status", call, may_be_missing=True)
-            paths = {name: private / f"{name}.xml" for name in names}
-            return {name: path.read_bytes() for name, path in paths.items() if _is_small_file(path)}
+            call = rsync_argv.pull_statuses(
+                self._program, self._settings, names, str(private), LIMIT, tell_large=self._rsync.has_info
+            )
+            output = self._finish("asking for the status", call, [], may_lack_files=True)
+            large, unread = too_large(output), unreadable(output)
+            found: dict[str, bytes | StatusUnread] = {}
+            for name in names:
+                path = private / f"{name}.xml"
+                if path.is_file() and not path.is_symlink():  # which would lead elsewhere
+                    found[name] = _content(name, path)
+                elif path.name in unread:
+                    found[name] = _unread(name, unread[path.name])
+                elif path.name in large:
+                    found[name] = _too_large(name)
+            return found
 
     # -- what changes something there ---------------------------------------------------------------------------------
 
@@ -194,14 +229,21 @@ class DataCentre:
         return rsync_argv.push(self._program, self._settings, intent, names, limited=self._limited, dry_run=dry_run,
                                everything=everything, progress=progress)  # fmt: skip
 
-    def _run(self, doing: str, call: Call, *, may_be_missing: bool = False) -> list[Item]:
+    def _run(self, doing: str, call: Call) -> list[Item]:
         """Run rsync until it ends well; return all that it has reported, failed attempts included."""
         items: list[Item] = []
+        self._finish(doing, call, items)
+        return items
+
+    def _finish(self, doing: str, call: Call, items: list[Item], *, may_lack_files: bool = False) -> Sequence[str]:
+        """Run rsync until it ends well, adding what it reports; return what the last attempt printed.
+
+        `may_lack_files`: it has also ended well when single files could not be had.
+        """
         pause = FIRST_WAIT_SECS
         for left in reversed(range(self._settings.retries + 1)):
             try:
-                self._attempt(doing, call, items, may_be_missing)
-                return items
+                return self._attempt(doing, call, items, may_lack_files)
             except RemoteUnavailable as error:
                 if not left or self._deadline.remaining() <= pause:
                     raise
@@ -210,7 +252,7 @@ class DataCentre:
             pause = min(2 * pause, LONGEST_WAIT_SECS)
         raise AssertionError  # the last attempt returns or raises
 
-    def _attempt(self, doing: str, call: Call, items: list[Item], may_be_missing: bool) -> None:
+    def _attempt(self, doing: str, call: Call, items: list[Item], may_lack_files: bool) -> Sequence[str]:
         def hear(line: str) -> None:
             item = parse_item(os.fsencode(line))
             if item is not None:
@@ -230,8 +272,9 @@ class DataCentre:
                 keep_lines=KEPT_LINES,
             )
             LOGGER.debug(record("RSYNC", argv=shlex.join(call.argv), code=done.code, lines=len(done.output)))
-            if done.code == 0 or (may_be_missing and done.code == PARTIAL and are_only_missing(done.output)):
-                return
+            is_lacking = may_lack_files and done.code in (PARTIAL, VANISHED) and are_of_single_files(done.output)
+            if done.code == 0 or is_lacking:
+                return done.output
             if not done.timed_out:
                 where = f"{self._settings.server}, port {self._settings.port}"
                 raise failure(done.code, done.output, f"{doing} ({where})")
@@ -268,9 +311,22 @@ def _open_file(path: Path, data: bytes) -> None:
     path.chmod(OPEN_FILE_MODE)
 
 
-def _is_small_file(path: Path) -> bool:
-    """Return whether a server has put a file there, and no link that would lead elsewhere."""
-    return path.is_file() and not path.is_symlink() and path.stat().st_size <= LIMIT
+def _content(name: str, path: Path) -> bytes | StatusUnread:
+    if path.stat().st_size > LIMIT:
+        return _too_large(name)
+    path.chmod(OPEN_FILE_MODE)  # it came with the mode that it has there
+    return path.read_bytes()
+
+
+def _too_large(name: str) -> StatusUnread:
+    return StatusUnread(
+        f"the status of {name} at the data centre is larger than {LIMIT >> 20} MiB, which no status is; ask the data "
+        "centre"
+    )
+
+
+def _unread(name: str, reason: str) -> StatusUnread:
+    return StatusUnread(f"the server of the data centre cannot read {name}.xml ({escape(reason)}); ask the data centre")
 
 
 def _sent(intent: Intent, items: Sequence[Item]) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """How rsync is called: its arguments for each step of a transaction, and which further ones a configuration may add.
 
-Pure: texts in, texts out. All options exist since rsync 3.0.6, but for `--info=progress2`, which came with 3.1.0.
+Pure: texts in, texts out. All options exist since rsync 3.0.6, but for `--info`, which came with 3.1.0.
 The arguments hold no secret; the password goes to rsync by its environment.
 
 What was learnt of rsync, all measured with 3.5.0:
@@ -181,16 +181,21 @@ def push_own(rsync: str, settings: Settings, source: str, place: str = "", *, qu
     return Call([*argv, *settings.extra_arguments, "--no-partial", "--no-inplace", source, target(settings, place)])
 
 
-def pull_statuses(rsync: str, settings: Settings, ids: Sequence[str], directory: str, limit_bytes: int) -> Call:
-    """Get the status files of transactions into a local directory; those that are too big are left out.
+def pull_statuses(
+    rsync: str, settings: Settings, ids: Sequence[str], directory: str, limit_bytes: int, *, tell_large: bool
+) -> Call:
+    """Get the status files of transactions into a local directory; those that are too big are left out, and told.
 
     The limits of size come last, for those of the configuration are for data: a status that they hide seems to be none.
+    So that what lies there in the end came whole, nothing may be kept of what did not.
     """
     argv = [rsync, "--times", "--include=*", "--files-from=-", "--from0"]
-    sizes = ["--min-size=0", f"--max-size={limit_bytes}"]
+    last = ["--no-partial", "--no-inplace", "--min-size=0", f"--max-size={limit_bytes}"]
+    if tell_large:
+        last.append("--info=skip1")  # which the server does not see; it may refuse -vv
     names = "".join(f"{name}.xml\0" for name in ids).encode()
     source = f"{_server(settings)}/{STATUS_MODULE}/"
-    return Call([*argv, *_usual(settings), *settings.extra_arguments, *sizes, source, f"{directory}/"], names)
+    return Call([*argv, *_usual(settings), *settings.extra_arguments, *last, source, f"{directory}/"], names)
 
 
 def listing(intent: Intent, snapshot: Snapshot) -> str:

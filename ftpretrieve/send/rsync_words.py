@@ -192,7 +192,29 @@ def failure(code: int, output: Sequence[str], doing: str) -> FtpRetrieveError:
     return error(f"{doing}: rsync {words} ({how}){': ' if last else ''}{last}; {fix}")
 
 
-def are_only_missing(output: Sequence[str]) -> bool:
-    """Return whether an exit code 23 has no other reason than that files that were asked for are not there."""
+_MISSING = re.compile(r"rsync: .*link_stat .* failed: .*\(2\)|file has vanished: .*")
+
+_UNREADABLE = re.compile(
+    r"rsync: (?:\[sender\] )?(?:send_files failed to open|read errors mapping)"
+    r' "(?:[^"]*/)?([^"/]+)" \(in [^")]+\): (.*)|(?:WARNING|ERROR): (\S+) (failed verification) -- .*'
+)
+"""How the sender says that it has a file and cannot give it; `(in MODULE)`: the sender is the server."""
+
+_TOO_LARGE = re.compile(r"(\S+) is over max-size")
+
+
+def are_of_single_files(output: Sequence[str]) -> bool:
+    """Return whether an exit code 23 or 24 has no other reason than files that are not there or cannot be read."""
     found = complaints(output)
-    return bool(found) and all(re.search(r"link_stat .* failed: .*\(2\)$", line) for line in found)
+    return bool(found) and all(_MISSING.fullmatch(line) or _UNREADABLE.fullmatch(line) for line in found)
+
+
+def unreadable(output: Sequence[str]) -> dict[str, str]:
+    """Return why the server cannot give the files that it has: name -> the last thing that is said of it."""
+    found = filter(None, map(_UNREADABLE.fullmatch, output))
+    return {match[1] or match[3]: match[2] or match[4] for match in found}
+
+
+def too_large(output: Sequence[str]) -> set[str]:
+    """Return the names of what was passed over because of `--max-size`."""
+    return {match[1] for match in map(_TOO_LARGE.fullmatch, output) if match}

@@ -17,8 +17,8 @@ from ftpretrieve.send.rsync_words import Version, parse_version
 LEAST: Version = (3, 0, 6)
 """The oldest rsync that the data centre supports."""
 
-PROGRESS_SINCE: Version = (3, 1, 0)
-"""Since when there is `--info=progress2`. Source: the NEWS of rsync."""
+INFO_SINCE: Version = (3, 1, 0)
+"""Since when there is `--info`. Source: the NEWS of rsync."""
 
 ASKING_SECS = 30.0
 """For printing a version: it may have to be read from a slow network disk first."""
@@ -32,9 +32,9 @@ class Rsync:
     version: Version
 
     @property
-    def has_progress(self) -> bool:
-        """Return whether it can tell how far the whole transfer is."""
-        return self.version >= PROGRESS_SINCE
+    def has_info(self) -> bool:
+        """Return whether it can tell how far the whole transfer is, and what it passes over."""
+        return self.version >= INFO_SINCE
 
 
 def find_rsync(settings: Settings) -> Rsync:

@@ -77,6 +77,22 @@ def test_an_existing_logbook_is_read_and_what_is_not_ours_is_kept(send: Send) ->
     assert line == f"ABCD1234\t2014-05-07T10:00:00Z\tTEST\t{MINISEED}\t/data/2014\t12.500"
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_an_output_without_the_characters_of_a_name_shows_them_escaped(send: Send, encoding: str) -> None:
+    """The encoding of a crontab or of an old terminal is no reason to say nothing."""
+    send.data = send.data / "z\u0142oty"
+    send.put_some()
+    id_ = send.send().id
+    answer(send, id_, 4, process("p", 0, "z\u0142oty"))
+    send.put("more")
+    environment = send.environment() | {"PYTHONIOENCODING": encoding}
+    sending = ["-s", f"{send.data}/", "-d", MINISEED, "-t"]
+    for words in (["-l"], ["--status", id_], ["--pending"], sending):
+        done = finish(send.popen(*words, env=environment))
+        assert done.code in (0, 75), (words, done.stderr)
+        assert "z\\u0142oty" in done.stdout, words
+
+
 DAMAGED = '[{"date": "2014-05-07T10:00:00Z", "node": "TEST",\n "directory": "/x", "transactionID": "ABCD1234", "size"'
 
 

@@ -9,13 +9,12 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import (
     CommandFailed,
     FtpRetrieveError,
@@ -25,11 +24,12 @@ from ftpretrieve.errors import (
 )
 from ftpretrieve.passwords import Secret
 from ftpretrieve.send import rsync as rsync_module
-from ftpretrieve.send.records import Intent, SeenFile, Settings, Snapshot
-from ftpretrieve.send.rsync import DataCentre
+from ftpretrieve.send.rsync import StatusUnread
 from ftpretrieve.send.tools import Rsync, find_rsync
 from tests.rsyncd import Rsyncd
-from tests.send.test_limits import settings
+from tests.send.node import ID, OLD_NS, Node, tree
+
+pytestmark = pytest.mark.interop
 
 ODD_NAMES = (
     "with blank", " blanks around ", "q'uo\"te", "new\nline", "carriage\rreturn", "caf\udce9", "café", "back\\slash",
@@ -37,89 +37,6 @@ ODD_NAMES = (
     "*glob?[x]", "esc\x1b[31m", "= <f+++++++++ fake", "@ERROR: no", "%n", "tab\there", "é/#below", "lost+found.txt",
     ".hidden", "+plus", "- minus", "! bang", "{a,b}", "$(x)", "`x`", "&amp;",
 )  # fmt: skip
-ID = "ABCD1234"
-OLD_NS = 1_700_000_000 * 10**9
-
-
-@dataclass
-class Node:
-    """One who sends: `data` is what it has, `heard` what it was told."""
-
-    settings: Settings
-    data: Path
-    heard: list[str] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
-    figures: list[str] = field(default_factory=list)
-
-    def centre(self, **options: Any) -> DataCentre:
-        usual: dict[str, Any] = {"tell": self.heard.append, "progress": self.figures.append, "wait": self.waited.append}
-        deadline = options.pop("deadline", None) or Deadline(60)
-        rsync = options.pop("rsync", None) or find_rsync(self.settings)
-        return DataCentre(options.pop("settings", self.settings), rsync, deadline, **{**usual, **options})
-
-    def with_extra(self, *words: str) -> DataCentre:
-        return self.centre(settings=replace(self.settings, extra_arguments=words))
-
-    def put(self, name: str, content: bytes = b"x") -> None:
-        path = self.data / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        os.utime(path, ns=(OLD_NS, OLD_NS))
-
-    def intent(self, *, content: bool = True) -> Intent:
-        directory = f"{self.data}/" if content else str(self.data)
-        return Intent(ID, "TEST", directory, "t", 0.0, 0.0, "", 0, 0)
-
-    def snapshot(self) -> Snapshot:
-        files, empty = [], []
-        for parent, directories, names in os.walk(self.data):
-            for name in names:
-                path = Path(parent, name)
-                files.append(SeenFile(str(path.relative_to(self.data)), path.stat().st_size, path.stat().st_mtime_ns))
-            if not directories and not names:
-                empty.append(str(Path(parent).relative_to(self.data)))
-        return Snapshot(tuple(sorted(files, key=lambda file: file.path)), tuple(sorted(empty)))
-
-    def send(self, centre: DataCentre | None = None) -> frozenset[str]:
-        return (centre or self.centre()).push(self.intent(), self.snapshot())
-
-
-@pytest.fixture
-def make_node(tmp_path: Path) -> Callable[..., Node]:
-    """Return a function (server, **settings) that makes a node with two files and an empty directory."""
-
-    def make(server: Rsyncd, **changes: Any) -> Node:
-        work, data = tmp_path / "work", tmp_path / "data"
-        work.mkdir(exist_ok=True)
-        usual: dict[str, Any] = {"password": Secret(server.password), "server": server.host, "port": server.port,
-                                 "working_directory": work, "timeout_secs": 5, "retries": 0}  # fmt: skip
-        node = Node(settings(**{**usual, **changes}), data)
-        node.put("a.mseed", b"a" * 1000)
-        node.put("day/b.mseed", b"b" * 2000)
-        (data / "empty").mkdir(exist_ok=True)
-        return node
-
-    return make
-
-
-@pytest.fixture
-def node(centre: Rsyncd, make_node: Callable[..., Node]) -> Iterator[Node]:
-    """Return a node of a data centre that takes everything; it must leave no temporary file."""
-    made = make_node(centre)
-    yield made
-    assert list(made.settings.working_directory.iterdir()) == []
-
-
-def tree(directory: Path) -> dict[str, bytes | None]:
-    """Return path -> content of all below; None for directories."""
-    found: dict[str, bytes | None] = {}
-    for parent, directories, names in os.walk(directory):
-        for name in names:
-            path = Path(parent, name)
-            found[str(path.relative_to(directory))] = path.read_bytes()
-        for name in directories:
-            found[str(Path(parent, name).relative_to(directory))] = None
-    return found
 
 
 @contextmanager
@@ -264,8 +181,33 @@ def test_only_a_small_file_is_a_status(node: Node, centre: Rsyncd, monkeypatch: 
     (centre.statuses / "AAAA0002.xml").write_bytes(b"x" * 1001)
     (centre.statuses / "AAAA0003.xml").symlink_to("/etc/passwd")
     (centre.statuses / "AAAA0004.xml").mkdir()
-    us = node.with_extra("--links", "--recursive")
-    assert us.statuses([f"AAAA000{number}" for number in range(1, 5)]) == {"AAAA0001": b"x" * 1000}
+    os.mkfifo(centre.statuses / "AAAA0005.xml")
+    for us in (node.centre(), node.with_extra("--links", "--recursive", "--specials", "--info=none")):
+        found = us.statuses([f"AAAA000{number}" for number in range(1, 6)])
+        assert found.pop("AAAA0001") == b"x" * 1000
+        assert isinstance(found.pop("AAAA0002"), StatusUnread)
+    assert found == {}
+
+
+def test_a_status_that_cannot_be_read_is_one(
+    make_rsyncd: Callable[..., Rsyncd], make_node: Callable[..., Node]
+) -> None:
+    """The data centre has made it, so the transaction is there; who takes it for absent would send it again."""
+    server = make_rsyncd(obeys_modes=True)
+    us = make_node(server).centre()
+    assert not us.is_complete(ID)
+    (server.statuses / f"{ID}.xml").touch(mode=0)
+    assert (us.is_taken(ID), us.is_complete(ID)) == (True, True)
+
+
+def test_very_many_are_asked_for_in_parts(node: Node, centre: Rsyncd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What rsync says of each must not be more than is kept of its output."""
+    monkeypatch.setattr(rsync_module, "STATUSES_AT_ONCE", 4)
+    monkeypatch.setattr(rsync_module, "KEPT_LINES", 10)
+    ids = [f"AAAA{number:04}" for number in range(9)]
+    for id_ in ids[1:]:
+        (centre.statuses / f"{id_}.xml").write_text(id_)
+    assert node.centre().statuses(ids) == {id_: id_.encode() for id_ in ids[1:]}
 
 
 # -- further arguments ------------------------------------------------------------------------------------------------

@@ -14,11 +14,13 @@ from ftpretrieve.errors import (
 )
 from ftpretrieve.send.rsync_words import (
     EXIT_MEANINGS,
-    are_only_missing,
+    are_of_single_files,
     failure,
     parse_item,
     parse_progress,
     parse_version,
+    too_large,
+    unreadable,
 )
 
 
@@ -180,13 +182,46 @@ def test_a_thousand_complaints_do_not_fill_the_screen() -> None:
     assert len(text) < 1000
 
 
-def test_what_is_only_not_there_is_told_from_what_cannot_be_read() -> None:
-    """Exit code 23 means both."""
-    gone = 'rsync: [sender] link_stat "ABCD1234.xml" (in TRANSACTION_XML) failed: No such file or directory (2)'
-    unreadable = 'rsync: [sender] send_files failed to open "ABCD1234.xml" (in T): Permission denied (13)'
-    assert are_only_missing(["created directory got", gone, "chatter of -v", SOME, RESET])
-    assert not are_only_missing([gone, unreadable, SOME])
-    assert not are_only_missing([SOME])
+MISSING = 'rsync: [sender] link_stat "ABCD1234.xml" (in TRANSACTION_XML) failed: No such file or directory (2)'
+LOCKED = 'rsync: [sender] send_files failed to open "EFGH5678.xml" (in T): Permission denied (13)'
+BROKEN = [
+    'rsync: [sender] read errors mapping "/dir/IJKL9012.xml" (in T): No data available (61)',
+    "= >f+++++++++ IJKL9012.xml",
+    "WARNING: IJKL9012.xml failed verification -- update discarded (will try again).",
+    'rsync: [sender] read errors mapping "/dir/IJKL9012.xml" (in T): No data available (61)',
+    "= >f+++++++++ IJKL9012.xml",
+    "ERROR: IJKL9012.xml failed verification -- update discarded.",
+]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (["created directory got", MISSING, "chatter of -v", SOME, RESET], True),
+        ([MISSING.replace("[sender] ", ""), SOME], True),
+        ([MISSING, LOCKED, LOCKED.replace("[sender] ", ""), *BROKEN, SOME], True),
+        (['file has vanished: "/ABCD1234.xml" (in T)', SOME], True),
+        ([SOME], False),
+        ([MISSING, MISSING.replace("No such file or directory (2)", "Permission denied (13)"), SOME], False),
+        ([MISSING, LOCKED.replace(" (in T)", ""), SOME], False),
+        ([MISSING, 'rsync: [receiver] mkstemp "/w/.ABCD1234.xml.a1B2c3" failed: No space left on device (28)'], False),
+    ],
+    ids=["missing", "missing, old", "no data", "vanished", "no reason", "directory", "file here", "disk here"],
+)
+def test_what_is_wrong_with_single_files_only(output: list[str], expected: bool) -> None:
+    """What was asked for of the server may not be there, or not be read; all else says nothing of any file."""
+    assert are_of_single_files(output) is expected
+
+
+def test_why_a_file_of_the_server_cannot_be_read() -> None:
+    assert unreadable([MISSING, LOCKED, *BROKEN, SOME]) == {
+        "EFGH5678.xml": "Permission denied (13)",
+        "IJKL9012.xml": "failed verification",
+    }
+
+
+def test_what_is_too_large_is_told_by_its_name() -> None:
+    assert too_large(["ABCD1234.xml is over max-size", 'skipping non-regular file "X.xml"', LOCKED]) == {"ABCD1234.xml"}
 
 
 def test_how_far_it_was_is_no_reason_for_a_failure() -> None:
