@@ -312,7 +312,9 @@ def test_a_silent_server_is_left() -> None:
     assert told == f"mail: localhost:{port}: no answer for 0.5 s while waiting for its greeting; is that a mail server?"
 
 
-@pytest.mark.parametrize("answer", [None, DRIP, HANG_UP], ids=["silent", "dripping", "gone"])
+@pytest.mark.parametrize(
+    "answer", [None, pytest.param(DRIP, marks=pytest.mark.slow), HANG_UP], ids=["silent", "dripping", "gone"]
+)
 def test_how_a_server_takes_leave_does_not_matter(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has the mail."""
     monkeypatch.setattr(delivery, "GRACE_SECS", 0.5)

@@ -22,6 +22,8 @@ from tests.mirror.running import Mirror, tree
 from tests.servers import FtpServer, ServerTls, free_port, why_missing, why_no_ipv6
 from tests.sshd import PasswordSftp, Sshd
 
+pytestmark = pytest.mark.interop
+
 HURRIED = ("set net:max-retries 1", "set net:reconnect-interval-base 1")
 IMPATIENT = "set net:timeout 1"  # only where silence is what is waited for: an answer may take its time
 LIMIT_SECS = 600.0  # that no run gets to
@@ -190,7 +192,6 @@ def test_after_an_error_nothing_more_is_done(liar: Liar) -> None:
     assert liar.changes() == []
 
 
-@pytest.mark.interop
 def test_modes_that_a_server_does_not_set_are_no_failure(vsftpd: FtpServer, tmp_path: Path) -> None:
     local = tmp_path / "copy"
     local.mkdir()
@@ -204,7 +205,6 @@ def test_modes_that_a_server_does_not_set_are_no_failure(vsftpd: FtpServer, tmp_
 # -- away, refused, or something else ---------------------------------------------------------------------------------
 
 
-@pytest.mark.interop
 def test_a_wrong_password_is_a_refused_login(server: FtpServer) -> None:
     done = run(place_of(server, password=Secret("wrong-one")), LIST)
     assert (done.code, done.login_refused, done.away) == (1, True, False), done
@@ -221,7 +221,6 @@ def test_a_wrong_password_for_sftp_is_a_refused_login(password_sftp: PasswordSft
     assert (done.code, done.login_refused, done.away) == (1, True, False), done
 
 
-@pytest.mark.interop
 def test_a_key_that_is_not_taken_is_a_refused_login(sshd: Sshd, tmp_path: Path) -> None:
     """And nobody is asked for a password: there is nobody."""
     done = run(place_of(sshd, key_file=tmp_path / "no such key"), LIST)
@@ -284,7 +283,6 @@ def test_a_host_key_that_is_new_is_remembered(password_sftp: PasswordSftp, mirro
     assert f"[127.0.0.1]:{password_sftp.port} " in mirror.known_hosts.read_text()
 
 
-@pytest.mark.interop
 @pytest.mark.parametrize("protocol", [Protocol.FTPS, Protocol.FTPS_IMPLICIT])
 @pytest.mark.parametrize("case", ["trusted", "unknown authority", "another name", "expired"])
 def test_a_certificate_is_verified(

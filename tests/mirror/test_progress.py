@@ -79,5 +79,5 @@ def test_the_total_of_a_job_has_files_and_links_too(mirror, vsftpd, monkeypatch)
     job = Job("test", server, vsftpd.home, mirror.local)
     mirror.local.mkdir(exist_ok=True)
     totals: list[int] = []
-    JobUnderWay(job, Near(job.local), Far(Lftp(server, Deadline(9.0)), job.remote), planned=totals.append).run()
+    JobUnderWay(job, Near(job.local), Far(Lftp(server, Deadline(600.0)), job.remote), planned=totals.append).run()
     assert totals == [2]

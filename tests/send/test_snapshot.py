@@ -146,6 +146,7 @@ def test_names_of_any_bytes_are_there(names: set[bytes], below: bytes) -> None:
     assert len(found.files) == len(expected)
 
 
+@pytest.mark.slow
 def test_a_tree_deeper_than_python_recurses(tmp_path: Path) -> None:
     """It is only as deep as a path can be long."""
     path = str(tmp_path)
