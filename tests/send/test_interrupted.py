@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -32,7 +33,7 @@ def test_only_the_missing_part_is_sent_again_when_the_connection_broke(send: Sen
         (id_,) = send.states()
         for client in [one for one in send.family() if one.name() == "rsync"]:
             client.kill()
-        done = finish(process, 30)
+        done = finish(process)
         await_true((send.server.incoming / id_ / "big").exists)  # where the server keeps what has come of it
     assert done.code == 1
     assert done.stdout == ""
@@ -49,7 +50,7 @@ def test_only_the_missing_part_is_sent_again_when_the_connection_broke(send: Sen
 def test_files_that_arrived_are_not_sent_again_when_the_server_was_killed(send: Send) -> None:
     with send.half_way() as process:
         send.server.kill()
-        done = finish(process, 30)
+        done = finish(process)
     assert done.code == 1
     (id_,) = send.states()
     send.server.start()
@@ -63,7 +64,7 @@ def test_a_connection_that_breaks_is_made_again_by_itself(send: Send, number: si
     send.configure("rsync", rsync_retries=3)
     with send.half_way() as process:
         send.server.drop(number)
-        done = finish(process, 30)
+        done = finish(process)
     assert done.code == 0, done.stderr
     send.assert_complete(done.id, after_a_kill=True)
     assert len(took(send, "FR.A.mseed")) == 1
@@ -75,7 +76,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_given_up(send: Send) -> Non
     send.configure("rsync", rsync_timeout=2)
     with send.half_way(size=30_000_000) as process:
         send.server.drop(signal.SIGSTOP)
-        done = finish(process, 60)
+        done = finish(process)
         send.server.drop(signal.SIGCONT)
     assert done.code == 1
     assert send.family() == []
@@ -99,7 +100,7 @@ def test_a_full_disk_at_the_server_is_said_and_gone_on_with_when_there_is_room(
     assert re.search("[Nn]o space left", done.stderr)
     assert send.logbook() == []
     (id_,) = send.states()
-    subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True, timeout=10)
+    subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
     assert send.send().id == id_
     send.assert_complete(id_)
     assert send.booked() == [id_]
@@ -116,7 +117,7 @@ def test_a_signal_ends_the_send_with_its_rsync_and_it_can_be_resumed(
 ) -> None:
     with send.half_way() as process:
         process.send_signal(number)
-        done = finish(process, 30)
+        done = finish(process)
         await_true(lambda: send.family() == [])
     assert (done.code, done.stdout) == (code, "")
     assert "Traceback" not in done.stderr
@@ -164,14 +165,12 @@ def test_only_rsync_and_its_guard_have_the_password_in_their_environment(send: S
 
 
 def test_a_send_ends_when_its_time_is_over(send: Send) -> None:
-    send.configure("limits", send_max_duration=3)
-    with send.half_way(size=2_000_000) as process:
-        done = finish(process, 30)
-    assert done.code == 1
-    assert "send max duration" in done.stderr
+    send.put("big", random.Random(7).randbytes(2_000_000))
+    send.configure("limits", send_max_duration=5, bandwidth_max=20)
+    assert "send max duration" in send.send(expect=1).stderr
     assert send.family() == []
     (id_,) = send.states()
-    send.configure("limits", send_max_duration=60)
+    send.configure("limits", send_max_duration=600, bandwidth_max="")
     assert send.run("--resume").stdout == f"{id_}\n"
 
 
