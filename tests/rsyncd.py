@@ -23,6 +23,9 @@ import psutil
 
 from tests.servers import RealServer, why_missing
 
+_RECEIVED = re.compile(r"^\S+ \S+ \[\d+\] recv (\d+) (\d+) (.+?)\n(?=\d{4}/\d\d/\d\d |\Z)", re.MULTILINE | re.DOTALL)
+"""A name may go over lines: 3.2.7 writes a line break of a name as it is, 3.5.0 does not."""
+
 _UNQUOTE = re.compile(rb"\\#([0-7]{3})")
 
 
@@ -118,10 +121,10 @@ class Rsyncd(RealServer):
 
     def received(self) -> list[Received]:
         """Return every file that came, in order; what is broken off is not among them."""
-        rows = re.findall(r"^\S+ \S+ \[\d+\] recv (\d+) (\d+) (.+)$", self.log_text(), re.MULTILINE)
+        rows = _RECEIVED.findall(self.log_text())
         return [Received(_unquoted(path), int(size), int(took)) for size, took, path in rows if not path.endswith("/")]
 
 
 def _unquoted(path: str) -> str:
-    """Undo the `\\#ooo` that rsync writes for bytes that cannot be printed."""
+    """Undo the `\\#ooo` that newer versions of rsync write for bytes that cannot be printed."""
     return os.fsdecode(_UNQUOTE.sub(lambda found: bytes([int(found[1], 8)]), os.fsencode(path)))
