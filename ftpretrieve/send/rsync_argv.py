@@ -187,10 +187,11 @@ def pull_statuses(
     """Get the status files of transactions into a local directory; those that are too big are left out, and told.
 
     The limits of size come last, for those of the configuration are for data: a status that they hide seems to be none.
-    So that what lies there in the end came whole, nothing may be kept of what did not.
+    So that what lies there in the end came whole, nothing may be kept of what did not. A directory is no status, and
+    nothing below one is wanted.
     """
     argv = [rsync, "--times", "--include=*", "--files-from=-", "--from0"]
-    last = ["--no-partial", "--no-inplace", "--min-size=0", f"--max-size={limit_bytes}"]
+    last = ["--no-recursive", "--no-partial", "--no-inplace", "--min-size=0", f"--max-size={limit_bytes}"]
     if tell_large:
         last.append("--info=skip1")  # which the server does not see; it may refuse -vv
     names = "".join(f"{name}.xml\0" for name in ids).encode()

@@ -192,7 +192,12 @@ def failure(code: int, output: Sequence[str], doing: str) -> FtpRetrieveError:
     return error(f"{doing}: rsync {words} ({how}){': ' if last else ''}{last}; {fix}")
 
 
-_MISSING = re.compile(r"rsync: .*link_stat .* failed: .*\(2\)|file has vanished: .*")
+_MISSING = re.compile(
+    r'rsync: (?:\[sender\] )?link_stat "[^"]*"(?: \(in [^")]+\))? failed: [^()]* \(2\)|file has vanished: .*'
+)
+"""How the sender says that there is no such file. As with all that a server says, no line of it may take long to read:
+patterns with several `.*` do, on lines made for that.
+"""
 
 _UNREADABLE = re.compile(
     r"rsync: (?:\[sender\] )?(?:send_files failed to open|read errors mapping)"
@@ -212,7 +217,7 @@ def are_of_single_files(output: Sequence[str]) -> bool:
 def unreadable(output: Sequence[str]) -> dict[str, str]:
     """Return why the server cannot give the files that it has: name -> the last thing that is said of it."""
     found = filter(None, map(_UNREADABLE.fullmatch, output))
-    return {match[1] or match[3]: match[2] or match[4] for match in found}
+    return {match[1] or match[3]: (match[2] or match[4])[:LAST_CHARACTERS] for match in found}
 
 
 def too_large(output: Sequence[str]) -> set[str]:

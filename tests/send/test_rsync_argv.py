@@ -161,7 +161,11 @@ def test_further_arguments_come_last() -> None:
     ends = [call.argv[call.argv.index("--timeout=99") : -2] for call in calls]
     assert [end[:2] for end in ends] == [["--timeout=99", "--exclude=*.tmp"]] * 3
     whole = ["--no-partial", "--no-inplace"]
-    assert [end[2:] for end in ends] == [[], whole, [*whole, "--min-size=0", "--max-size=1000", "--info=skip1"]]
+    assert [end[2:] for end in ends] == [
+        [],
+        whole,
+        ["--no-recursive", *whole, "--min-size=0", "--max-size=1000", "--info=skip1"],
+    ]
     assert calls[2].argv[-2:] == ["rsync://test@h:873/TRANSACTION_XML/", "/tmp/x/"]
     assert calls[2].stdin == b"ABCD1234.xml\0"
 
@@ -188,7 +192,7 @@ def test_options_follow_the_configuration() -> None:
 QUESTIONS = ("", "--ignore-existing", "--ignore-times")
 _IN_3_0_6 = """
 bwlimit compress contimeout dry-run exclude files-from from0 ignore-existing ignore-times include max-size min-size
-no-inplace no-motd no-partial one-file-system out-format partial recursive timeout times
+no-inplace no-motd no-partial no-recursive one-file-system out-format partial recursive timeout times
 """
 IN_3_0_6 = frozenset(f"--{name}" for name in _IN_3_0_6.split())
 """Options that we use and 3.0.6 has. Source: the options.c of 3.0.9 has them, and by the NEWS none is newer than 3.0.0,

@@ -220,6 +220,18 @@ def test_why_a_file_of_the_server_cannot_be_read() -> None:
     }
 
 
+def test_a_line_that_is_made_to_take_long_does_not() -> None:
+    """One of 60,000 characters; where the time grows with the square of that or worse, the test does not end."""
+    line = "rsync: " + "link_stat " * 3000 + " failed: " * 3000
+    assert not are_of_single_files([line])
+    assert unreadable(['rsync: send_files failed to open "' + "a/" * 20_000, line, "ERROR: " + "x " * 30_000]) == {}
+
+
+def test_a_long_reason_is_cut() -> None:
+    (reason,) = unreadable([LOCKED + "x" * 60_000]).values()
+    assert len(reason) < 1000
+
+
 def test_what_is_too_large_is_told_by_its_name() -> None:
     assert too_large(["ABCD1234.xml is over max-size", 'skipping non-regular file "X.xml"', LOCKED]) == {"ABCD1234.xml"}
 

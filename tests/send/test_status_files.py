@@ -123,6 +123,21 @@ def test_a_status_that_goes_away_while_it_is_asked_for_is_none_yet(send: Send) -
     }
 
 
+def test_a_directory_in_the_place_of_a_status_is_not_looked_into(send: Send) -> None:
+    """Whatever the configuration says for data: there may be any number of files in it, and what nobody may read."""
+    send.configure("rsync", rsync_extra_args="--recursive")
+    book(send, "AAAA0001", "AAAA0002", "AAAA0003")
+    answer(send, "AAAA0001", 4)
+    full, locked = (send.server.statuses / f"AAAA000{number}.xml" for number in (2, 3))
+    full.mkdir()
+    (full / "file").touch()
+    locked.mkdir(mode=0)
+    lines = last_fields(send.run("--pending", expect=75).stdout)
+    assert lines.pop("AAAA0001") == "unfinished: 4, received and being analysed"
+    assert set(lines.values()) == {"unfinished: sent, and the data centre has no status of it yet"}
+    assert "AAAA0002.xml/file" not in send.server.log_text()
+
+
 @pytest.mark.parametrize("words", [["--pending"], ["--status", "AAAA0001", "--wait", "1"]], ids=" ".join)
 def test_what_concerns_all_of_them_is_still_an_error(send: Send, words: list[str]) -> None:
     """When the directory cannot be looked into, nothing is known of any."""
