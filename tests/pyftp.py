@@ -26,7 +26,7 @@ from pyftpdlib.handlers import DTPHandler, FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
 
-from tests.servers import FtpServer, free_port
+from tests.servers import FtpServer
 
 # replace[COMMAND](handler, argument, proceed): `proceed()` does what the server would have done.
 Replacement = Callable[["Handler", str, Callable[[], None]], object]
@@ -181,9 +181,9 @@ class PyFtpServer(FtpServer):
 
     def start(self) -> None:
         assert self._thread is None, "already started"
-        self.port = self.port or free_port()
         loop = IOLoop()
         server = FTPServer((self.host, self.port), self._handler, ioloop=loop)
+        self.port = server.address[1]  # it was 0 the first time: nobody else can take one that is free just now
         # max_cons would count data connections too.
         server.max_cons, server.max_cons_per_ip = 0, self._max_clients
         self._stop.clear()

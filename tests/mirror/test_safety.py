@@ -418,15 +418,15 @@ def outside(mirror: Mirror) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", [b"../escaped", b"/tmp/escaped", b"sub/../../escaped", b"..", b".", b"a\x1b[2Jb", b"a\rb", b"a\x00b"]
+    "name", [b"../escaped", b"{top}/escaped", b"sub/../../escaped", b"..", b".", b"a\x1b[2Jb", b"a\rb", b"a\x00b"]
 )
 def test_a_name_that_leads_elsewhere_or_has_controls(mirror: Mirror, liar: Liar, name: bytes) -> None:
     fill(mirror, liar)
+    name = name.replace(b"{top}", os.fsencode(mirror.root.parent))
     liar.rows = lambda path, rows: [*rows, unix_row(name), unix_row(name, kind=b"d")]
     before = outside(mirror)
     done = mirror.shell(liar, "-e", "--timeout", "6")
     assert outside(mirror) == before
-    assert not Path("/tmp/escaped").exists()
     assert set(KEPT) <= set(tree(mirror.local))
     assert "\x1b[2J" not in done.said
 
