@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -234,11 +234,11 @@ def _size(value: object) -> float:
 
 
 def _time(date: str) -> float | None:
-    """Return the epoch seconds of a date with a time, or None; without a zone it is UTC, as all are written."""
+    """Return the epoch seconds of a date, or None; without a zone it is UTC, as all are written, a day is its end."""
     try:
         moment = datetime.fromisoformat(date)
-        if len(date) <= len("2026-11-21"):  # a day without a time may be up to 24 hours later than it seems
-            return None
+        if len(date) <= len("2026-11-21"):  # no time: less would let the limit be exceeded
+            moment += timedelta(days=1)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
