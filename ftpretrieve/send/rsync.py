@@ -66,6 +66,9 @@ RSYNC_CONNECT_PROG starts a program, which would inherit the password. The local
 KEPT_LINES = 10_000
 """Of an output: items are taken as they come, and what tells of trouble comes last. A server could talk for ever."""
 
+MOST_ITEMS = 10_000_000
+"""More files than a transaction can list in its XML, with all attempts: whoever reports more makes them up."""
+
 STATUSES_AT_ONCE = 4_000
 """So many statuses are asked for with one call: of each, rsync may print two lines, and all have to be kept."""
 
@@ -257,6 +260,10 @@ class DataCentre:
             item = parse_item(os.fsencode(line))
             if item is not None:
                 items.append(item)
+                if len(items) > MOST_ITEMS:
+                    raise RemoteRefused(
+                        f"{doing}: the server reports more than {MOST_ITEMS} files; ask the data centre"
+                    )
             elif self._progress is not None and (words := parse_progress(line)):
                 self._progress(f"{doing}: {words}")
 

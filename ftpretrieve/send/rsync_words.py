@@ -28,7 +28,13 @@ _OCTAL = re.compile(rb"\\#([0-7]{3})")
 _PROGRESS = re.compile(r"\s*([\d.,]+[KMGTP]?)\s+(\d{1,3})%\s+([\d.]+\S*/s)\s+(\d+:\d\d:\d\d)(\s+\(.*\))?\s*")
 
 LAST_LINES, LAST_CHARACTERS = 3, 400
+
 """What an error repeats of rsync's complaints: the last ones say most, and a full disk gives a line a file."""
+
+JUDGED_LINES, JUDGED_END = 200, 1_000
+"""So many lines are looked at for a reason, the last ones, and so many characters at both ends of each: what is between
+is the name of a file. A server may say much more, and patterns with several `.*` take long on lines made for that.
+"""
 
 
 class Item(NamedTuple):
@@ -162,7 +168,7 @@ An `@ERROR` is the daemon's no; exit code 5 without one comes when it goes away 
 
 _NOISE = re.compile(
     r"rsync (error|warning): .*\(code \d+\).*"
-    r"|.*((read|write) error|failed to write .*): (Connection reset by peer|Broken pipe) .*"
+    r"|.*((read|write) error|failed to write [^:]{0,100}): (Connection reset by peer|Broken pipe) .*"
     r"|created directory .*|= .*|\s*"
 )
 """What follows from the trouble, or is none."""
@@ -173,20 +179,27 @@ _TROUBLE = re.compile(r"rsync: |@?ERROR|IO error|WARNING|file has vanished|canno
 
 def complaints(output: Sequence[str]) -> list[str]:
     """Return the lines of an output that tell of trouble, without those that only follow from it."""
-    return [line for line in output if _TROUBLE.match(line) and not _NOISE.fullmatch(line)]
+    return [line for line in map(_ends, filter(_TROUBLE.match, output)) if not _NOISE.fullmatch(line)]
+
+
+def _ends(line: str) -> str:
+    """Return a line without its middle, if it is very long."""
+    return line if len(line) <= 2 * JUDGED_END else f"{line[:JUDGED_END]}...{line[-JUDGED_END:]}"
 
 
 def failure(code: int, output: Sequence[str], doing: str) -> FtpRetrieveError:
     """Return the error that an exit code becomes; `output`: all lines of rsync, `doing`: what it was wanted for."""
     how = f"code {code}" if code > 0 else f"signal {-code}"
     words, fix, error = EXIT_MEANINGS.get(code, Meaning("failed", "see rsync(1)"))
-    troubles = complaints(output)
+    troubles = complaints(output)[-JUDGED_LINES:]
     for pattern, better_fix, better_error in REASONS:
         if any(re.search(pattern, line, re.IGNORECASE) for line in troubles):
             fix, error = better_fix, better_error
             break
     shown = troubles or [
-        line for line in output if line.strip() and not line.startswith("= ") and not parse_progress(line)
+        line
+        for line in output[-JUDGED_LINES:]
+        if line.strip() and not line.startswith("= ") and not parse_progress(line)
     ]
     last = escape("; ".join(line.strip() for line in shown[-LAST_LINES:])[-LAST_CHARACTERS:])
     return error(f"{doing}: rsync {words} ({how}){': ' if last else ''}{last}; {fix}")

@@ -182,6 +182,24 @@ def test_a_thousand_complaints_do_not_fill_the_screen() -> None:
     assert len(text) < 1000
 
 
+def test_the_end_of_a_very_long_line_is_read() -> None:
+    """A path of 4,096 bytes, each of them written as four characters."""
+    line = f'rsync: [receiver] write failed on "{"#303" * 4096}" (in SMALL): No space left on device (28)'
+    found = failure(11, [line], "x")
+    assert type(found) is RemoteRefused
+    assert "No space left on device (28); the disk of the data centre is full" in str(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "part", ['" (in X)', "failed to write : ", "failed to write : Broken pipe", "(code 1", "send_files ", " "]
+)
+def test_lines_that_are_made_to_take_long_do_not(part: str) -> None:
+    """Ten thousand of 64 KiB, which is what is kept of them. The limit is that of the test."""
+    line = "rsync: " + part * (65_000 // len(part))
+    assert isinstance(failure(23, [line] * 10_000, "x"), CommandFailed)
+
+
 MISSING = 'rsync: [sender] link_stat "ABCD1234.xml" (in TRANSACTION_XML) failed: No such file or directory (2)'
 LOCKED = 'rsync: [sender] send_files failed to open "EFGH5678.xml" (in T): Permission denied (13)'
 BROKEN = [
