@@ -4,6 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parent.parent / "scripts" / "parse-listing"
 LISTING = (
     b"total 3\r\n"
@@ -51,12 +53,19 @@ def test_json_and_the_zone_of_the_server(tmp_path: Path) -> None:
     }
 
 
-def test_exit_status() -> None:
-    """An empty directory is read; what is no listing is not; a file that is not there is named."""
-    assert parse("-", listing=b"total 0\r\n").returncode == 0
-    assert parse("-", listing=b"hello there\r\n").returncode == 1
+@pytest.mark.parametrize(("listing", "code"), [(b"total 0\r\n", 0), (b"hello there\r\n", 1)], ids=["empty", "other"])
+def test_an_empty_directory_is_read_and_what_is_no_listing_is_not(listing: bytes, code: int) -> None:
+    assert parse("-", listing=listing).returncode == code
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
     missing = parse("/no/such/file")
     assert (missing.returncode, missing.stderr) == (2, b"parse-listing: /no/such/file: No such file or directory\n")
-    for option, text, shape in (("--utc-offset", "east", b"+02:00"), ("--now", "noon", b"2026-11-20T20:14")):
-        wrong = parse("-", option, text)
-        assert (wrong.returncode, shape in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "shape"), [("--utc-offset", "east", b"+02:00"), ("--now", "noon", b"2026-11-20T20:14")]
+)
+def test_a_value_that_is_none_is_told_with_its_shape(option: str, text: str, shape: bytes) -> None:
+    wrong = parse("-", option, text)
+    assert (wrong.returncode, shape in wrong.stderr) == (2, True)

@@ -222,8 +222,9 @@ def test_notes_are_said_before_anything_is_run(ran, capsys, tmp_path):
 # -- how it is reached ------------------------------------------------------------------------------------------------
 
 
-def test_it_is_a_command_of_ftpretrieve_too(capsys):
+def test_it_is_a_command_of_ftpretrieve_too(capsys, monkeypatch):
     """Under a name that its messages and its help use."""
+    monkeypatch.setenv("COLUMNS", "80")  # a narrower help breaks the line
     assert cli.main(["mirror", "shell", "--help"]) == 0
     assert "    ftpretrieve mirror shell SITE REMOTE LOCAL" in capsys.readouterr().out
     assert cli.main(["mirror"]) == 2

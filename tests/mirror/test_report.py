@@ -299,4 +299,4 @@ def test_an_endless_line_is_cut():
 @pytest.mark.parametrize("line", [" " * 10**5 + "x", "=" * 10**5 + "x", "_ " * 10**5])
 def test_no_line_costs_more_than_its_length(line):
     """Lines chosen for a slow search would keep the run busy for hours; the limit of the test ends that."""
-    assert len(as_text(replace(BARE, output=[line] * LINES_KEPT))) > LINES_KEPT * LINE_CHARS
+    assert len(as_text(replace(BARE, output=[line] * 100))) > 100 * LINE_CHARS

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 import pytest
 from hypothesis import given
@@ -73,10 +73,16 @@ def without_privileges() -> Iterator[None]:
 
 @pytest.fixture
 def open_place() -> Iterator[Path]:
-    """Return a directory that every user reaches."""
-    with TemporaryDirectory() as directory:
+    """Return a directory that every user reaches, also if the usual place is for one user only."""
+    places = [Path(place) for place in (gettempdir(), "/var/tmp", "/tmp")]
+    open_to_all = [place for place in places if all(path.stat().st_mode & 0o001 for path in (place, *place.parents))]
+    if not open_to_all:
+        pytest.skip(f"other users reach neither of {', '.join(map(str, places))}")
+    before = os.umask(0o022)
+    with TemporaryDirectory(dir=open_to_all[0]) as directory:
         os.chmod(directory, 0o755)
         yield Path(directory)
+    os.umask(before)
 
 
 def paths(snapshot: Snapshot) -> list[str]:
