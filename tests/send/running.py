@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,7 +176,8 @@ class Send:
             finally:
                 process.kill()
                 for left in self.family():
-                    left.kill()
+                    with suppress(psutil.NoSuchProcess):  # some end by themselves meanwhile
+                        left.kill()
 
     def starting(self, *words: str | Path) -> Any:
         """As `send`, beside the test."""

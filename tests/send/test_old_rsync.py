@@ -31,8 +31,10 @@ for word in "$@"; do
             exit 1 ;;
     esac
 done
-exec 2> >(exec sed --unbuffered --regexp-extended 's/^(rsync: )?\\[[A-Za-z]+\\] /\\1/' >&2)
-exec {REAL_RSYNC} --protocol=30 "$@"
+{{
+    {REAL_RSYNC} --protocol=30 "$@" 2>&1 >&3 | sed -u -E 's/^(rsync: )?\\[[A-Za-z]+\\] /\\1/' >&2
+    exit "${{PIPESTATUS[0]}}"  # by then all is said
+}} 3>&1
 """
 
 
