@@ -52,7 +52,7 @@ class Attack:
     def __exit__(self, *_: object) -> None:
         self.mailbox.journal.close()
 
-    def poll(self, limit_secs: float = 10.0, silence_secs: float = 60.0, **options: object) -> PollResult:
+    def poll(self, limit_secs: float = 60.0, silence_secs: float = 60.0, **options: object) -> PollResult:
         """Poll once and check all that must hold."""
         deadline = Deadline(limit_secs)
         account = Account(self.server.host, self.server.port, self.server.user, self.server.password, silence_secs)
