@@ -71,7 +71,6 @@ def test_a_reader_that_has_enough_is_no_failure_to_talk_about():
         [sys.executable, "-c", code],
         stdout=writing,
         stderr=subprocess.PIPE,
-        timeout=8,
         check=False,
         env=environment(),
     )
@@ -90,7 +89,7 @@ def test_a_locale_without_utf8_changes_no_name():
     """
     plain = environment({"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
     argv = [sys.executable, "-c", code, b"\xc5\x82\xff"]
-    done = subprocess.run(argv, capture_output=True, timeout=8, check=True, env=plain)
+    done = subprocess.run(argv, capture_output=True, check=True, env=plain)
     assert done.stdout == b"\xc5\x82\xffTrue\n"
 
 
@@ -113,7 +112,7 @@ def test_what_the_encoding_of_the_output_lacks_is_escaped(encoding, printed):
         sys.exit(exits.run("prog", lambda: print("a\\xe9\\u0142\\udcff", end="") or 0))
     """
     argv, env = [sys.executable, "-c", code], environment({"PYTHONIOENCODING": encoding})
-    done = subprocess.run(argv, capture_output=True, timeout=8, check=False, env=env)
+    done = subprocess.run(argv, capture_output=True, check=False, env=env)
     assert (done.returncode, done.stdout, done.stderr) == (0, printed, b"")
 
 
@@ -131,7 +130,7 @@ def test_output_that_cannot_be_written_is_a_failure_with_words(size):
     code = f"import sys; from ftpretrieve import exits; sys.exit(exits.run('prog', lambda: print('x' * {size}) or 0))"
     with open("/dev/full", "w") as full:
         argv = [sys.executable, "-c", code]
-        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, timeout=8, check=False, env=environment())
+        done = subprocess.run(argv, stdout=full, stderr=subprocess.PIPE, check=False, env=environment())
     words = b"prog: standard output cannot be written: No space left on device\n"
     assert (done.returncode, done.stderr) == (exit_code(StorageError("")), words)
 
