@@ -13,7 +13,9 @@ measured with 3.5.0.
 An rsync that sends within a limit of bandwidth must not get SIGTERM, SIGINT or SIGHUP. It waits between writing and
 noting that it has written, and one that is ended there writes the same once more: the server then stores a small file
 again under the name of the next one, with the size, time and checksum that one should have, and no later call finds out
-(measured with 3.5.0: half of 25 ends, among files of one size). So it is in a session of its own, and only ever killed.
+(measured with 3.5.0: half of 25 ends, among files of one size). So it is in a session of its own, and only ever killed
+by us. But a machine that is shut down does it as well; hence small files of one size are compared by content after a
+push that was not the only attempt.
 
 Whether the server is silent is left to rsync: measured with 3.5.0, `--timeout` ends a connection on which nothing moves
 (also before the greeting; after about twice the time), `--contimeout` one that does not come about. What still fits
@@ -27,6 +29,7 @@ import os
 import shlex
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +78,9 @@ STATUSES_AT_ONCE = 4_000
 PARTIAL, VANISHED = 23, 24
 """Exit codes of rsync when some of what it was asked for could not be had, or was gone when its turn came."""
 
+AT_ONCE_BYTES = 65_536
+"""rsync writes no more at once than its buffer holds, so a file that is sent again by mistake has not more."""
+
 OPEN_MODE, OPEN_FILE_MODE = 0o755, 0o644
 """Of what is made for the server: it takes the modes over, and the data centre has to be able to read there."""
 
@@ -114,6 +120,7 @@ class DataCentre:
         self._progress = progress if rsync.has_info else None
         self._wait = wait
         self._password: str | None = None
+        self._was_cut_off = False
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
@@ -182,12 +189,24 @@ class DataCentre:
         """Make the directory of the transaction; one that is there is left as it is."""
         with self._private() as private:
             place = _open_directory(private / intent.id)
-            self._run(f"making the directory {intent.id}", self._own(str(place)))
+            items = self._run(f"making the directory {intent.id}", self._own(str(place)))
+        self._was_cut_off = not any(item.is_new for item in items)
 
     def push(self, intent: Intent, snapshot: Snapshot) -> frozenset[str]:
         """Bring the files of the snapshot to the server; return those of which something was sent."""
         call = self._push(intent, snapshot, progress=self._progress is not None)
-        return frozenset(_sent(intent, self._run(f"sending {intent.id}", call)))
+        sent = frozenset(_sent(intent, self._run(f"sending {intent.id}", call)))
+        if self._was_cut_off and (alike := _alike(snapshot)).files:
+            self._correct(intent, alike)
+        return sent
+
+    def _correct(self, intent: Intent, snapshot: Snapshot) -> None:
+        """Bring those files to the server that differ in content only."""
+        doing = f"comparing the small files of {intent.id}"
+        try:
+            self._run(doing, self._push(intent, snapshot, by_content=True))
+        except RemoteRefused:  # many a server refuses to read all it has; then every file goes, as what differs in it
+            self._run(doing, self._push(intent, snapshot, everything=True))
 
     def push_xml(self, transaction_id: str, data: bytes) -> None:
         """Bring `ID.xml` to the server, which makes the transaction complete."""
@@ -226,11 +245,12 @@ class DataCentre:
         *,
         dry_run: bool = False,
         everything: bool = False,
+        by_content: bool = False,
         progress: bool = False,
     ) -> Call:
         names = os.fsencode(rsync_argv.listing(intent, snapshot))
         return rsync_argv.push(self._program, self._settings, intent, names, limited=self._limited, dry_run=dry_run,
-                               everything=everything, progress=progress)  # fmt: skip
+                               everything=everything, by_content=by_content, progress=progress)  # fmt: skip
 
     def _run(self, doing: str, call: Call) -> list[Item]:
         """Run rsync until it ends well; return all that it has reported, failed attempts included."""
@@ -248,6 +268,7 @@ class DataCentre:
             try:
                 return self._attempt(doing, call, items, may_lack_files)
             except RemoteUnavailable as error:
+                self._was_cut_off = True
                 if not left or self._deadline.remaining() <= pause:
                     raise
                 self._tell(f"{error}; trying again in {pause:g} s")
@@ -334,6 +355,12 @@ def _too_large(name: str) -> StatusUnread:
 
 def _unread(name: str, reason: str) -> StatusUnread:
     return StatusUnread(f"the server of the data centre cannot read {name}.xml ({escape(reason)}); ask the data centre")
+
+
+def _alike(snapshot: Snapshot) -> Snapshot:
+    """Return the files that rsync may have confused at its end without changing a size."""
+    sizes = Counter(file.size for file in snapshot.files)
+    return Snapshot(tuple(file for file in snapshot.files if 0 < file.size <= AT_ONCE_BYTES and sizes[file.size] > 1))
 
 
 def _sent(intent: Intent, items: Sequence[Item]) -> Iterator[str]:

@@ -147,11 +147,13 @@ def push(
     limited: bool,
     dry_run: bool = False,
     everything: bool = False,
+    by_content: bool = False,
     progress: bool = False,
 ) -> Call:
     """Send the files of a transaction; `names` is what `listing` returned, encoded.
 
-    `everything`: also what seems to be there already. `limited`: by the bandwidth of the configuration.
+    `everything`: also what seems to be there already; `by_content`: also what seems so and is not. `limited`: by the
+    bandwidth of the configuration.
     """
     argv = [rsync, "--recursive", "--times", "--one-file-system", "--exclude=lost+found", "--partial"]
     argv += ["--files-from=-", "--from0", *_usual(settings)]
@@ -163,6 +165,8 @@ def push(
         argv.append("--dry-run")
     if everything:
         argv.append("--ignore-times")
+    if by_content:
+        argv.append("--checksum")
     if progress:
         argv.append("--info=progress2")
     source = intent.directory if intent.sends_content else posixpath.dirname(intent.directory).rstrip("/") + "/"
