@@ -97,6 +97,7 @@ PATHS = st.lists(
 ).map(lambda parts: os.fsdecode(b"/".join(parts)))
 
 
+@pytest.mark.slow
 @given(
     files=st.lists(st.builds(SeenFile, PATHS, st.integers(0), st.integers())),
     empty=st.lists(PATHS),
