@@ -51,6 +51,7 @@ class Settings:
     timeout_secs: float  # of silence
     extra_arguments: tuple[str, ...]
     retries: int
+    status_module: str
     max_secs: float  # for a whole send, all attempts and waits included
     bandwidth_kb: int | None  # KB a second
     weekly_gb: float

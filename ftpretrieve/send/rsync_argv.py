@@ -20,8 +20,6 @@ from typing import NamedTuple
 
 from ftpretrieve.send.records import Intent, Settings, Snapshot
 
-STATUS_MODULE = "TRANSACTION_XML"
-
 REPORT = "--out-format== %i %n"
 """What is printed of each file: a mark that no message of rsync begins with, 11 letters of what is done, the name."""
 
@@ -199,7 +197,7 @@ def pull_statuses(
     if tell_large:
         last.append("--info=skip1")  # which the server does not see; it may refuse -vv
     names = "".join(f"{name}.xml\0" for name in ids).encode()
-    source = f"{_server(settings)}/{STATUS_MODULE}/"
+    source = f"{_server(settings)}/{settings.status_module}/"
     return Call([*argv, *_usual(settings), *settings.extra_arguments, *last, source, f"{directory}/"], names)
 
 

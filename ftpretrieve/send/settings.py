@@ -77,6 +77,12 @@ def _server(text: str) -> str:
     return text
 
 
+def _module(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+        raise ValueError("is no name of a module; write letters, digits, dots, - and _")
+    return text
+
+
 # Each row is a key, then what it means; the formatter would make a column of it.
 # fmt: off
 KEYS: tuple[Key, ...] = (
@@ -117,6 +123,8 @@ KEYS: tuple[Key, ...] = (
         "Further arguments of rsync, quoted as in a shell; what would defeat this program, as --delete, is refused."),
     Key("rsync", "rsync retries", config.whole(0, 100), "3",
         "How often it is tried again after a trouble that may be over by itself, such as a server that went away."),
+    Key("rsync", "rsync status module", _module, "TRANSACTION_XML",
+        "The module of the server that has the status files."),
 
     Key("logging", "log file", config.path, "",
         "General log; its directory must exist. It may be moved away by logrotate at any time. Blank: none."),
@@ -182,6 +190,7 @@ def read_settings(path: str | os.PathLike[str], environ: Mapping[str, str] = os.
         timeout_secs=values["rsync", "rsync timeout"],
         extra_arguments=values["rsync", "rsync extra args"],
         retries=values["rsync", "rsync retries"],
+        status_module=values["rsync", "rsync status module"],
         max_secs=values["limits", "send max duration"],
         bandwidth_kb=values["limits", "bandwidth max"] or None,
         weekly_gb=values["limits", "weekly max size"],

@@ -209,6 +209,14 @@ def test_a_transaction_nobody_knows_is_an_error(send: Send) -> None:
     assert "ABCD1234" in done.stderr
 
 
+def test_status_files_may_be_in_another_module(send: Send) -> None:
+    answer(send, "ABCD1234", 8, process("p", 0))
+    (send.server.statuses / "ABCD1234.xml").rename(send.server.incoming / "ABCD1234.xml")
+    send.run("--status", "ABCD1234", expect=1)
+    send.configure("rsync", rsync_status_module="INCOMING_TEST")
+    assert "finished clean" in send.run("--status", "ABCD1234").stdout
+
+
 def test_waiting_ends_with_the_verdict(send: Send) -> None:
     answer(send, "ABCD1234", 4)
     with send.start("--status", "ABCD1234", "--wait", "60") as running:

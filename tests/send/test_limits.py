@@ -18,8 +18,8 @@ def settings(**changes: Any) -> Settings:
     usual = Settings(
         node="TEST", password=Secret("x"), data_types=("t",), working_directory=Path("/tmp"), logbook=Path("/b"),
         log_file=None, log_level="WARNING", du=None, du_arguments=(), rsync=None, server="h", port=873, compress=False,
-        timeout_secs=10, extra_arguments=(), retries=3, max_secs=60, bandwidth_kb=None, weekly_gb=50, max_files=None,
-        max_gb=None,
+        timeout_secs=10, extra_arguments=(), retries=3, status_module="TRANSACTION_XML", max_secs=60,
+        bandwidth_kb=None, weekly_gb=50, max_files=None, max_gb=None,
     )  # fmt: skip
     return replace(usual, **changes)
 
