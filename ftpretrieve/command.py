@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,8 @@ CHUNK_BYTES = 65_536
 """What one read of a pipe gives at most: the size of a pipe in Linux."""
 
 LINE_BYTES = 65_536
-"""What is a line at most; a longer one comes in pieces, for a server may let a program print without end. No honest one
-is: it names two paths of 4,096 bytes (PATH_MAX) at the utmost, each byte in up to five characters."""
+"""What is kept of a line, for a server may let a program print without end. No honest one is longer: it names two paths
+of 4,096 bytes (PATH_MAX) at the utmost, each byte in up to five characters."""
 
 PIPE_BYTES = 4_096
 """What a pipe that may be written to takes without waiting. Source: pipe(7), PIPE_BUF."""
@@ -104,7 +104,7 @@ def stream(
 ) -> Finished:
     """Run a program to its end, handing over each line of its output as it comes. Its arguments must hold no secret.
 
-    A line of more than LINE_BYTES is handed over, and kept, in pieces of that size, each as if it were a line.
+    Of a line, what is over LINE_BYTES is dropped: as a piece of its own it might look like something else.
     With `carriage_returns` these end a line too, as they do where a program draws how far it is over its last figures.
     `keep_lines`: of the output so many lines, the last ones, are returned; None for all. So it bounds the memory, which
     without it grows with the output.
@@ -199,19 +199,14 @@ def _converse(
                         take(line)
                     return timed_out
                 parts = (line + data.replace(other_end, b"\n")).split(b"\n")
-                *whole, line = (piece for part in parts for piece in _pieces(part))
-                for piece in whole:
-                    take(piece)
+                *whole, line = (part[:LINE_BYTES] for part in parts)
+                for part in whole:
+                    take(part)
             if time.monotonic() >= end:
                 if timed_out:
                     return True  # it cannot even be killed
                 timed_out, end = True, time.monotonic() + grace_secs + KILL_SECS
                 lifeline.shutdown(socket.SHUT_WR)
-
-
-def _pieces(line: bytes) -> Iterator[bytes]:
-    """Yield a line in pieces of LINE_BYTES, the last of which may be shorter; an empty line is one."""
-    return (line[begin : begin + LINE_BYTES] for begin in range(0, len(line) or 1, LINE_BYTES))
 
 
 def _feed(descriptor: int, unfed: memoryview) -> memoryview:

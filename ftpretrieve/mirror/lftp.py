@@ -119,7 +119,8 @@ class Lftp:
         mask = Mask(password)
 
         def shown(line: str) -> str:
-            return mask(line.removesuffix("\r"))  # ssh writes for a terminal
+            whole = mask(line.removesuffix("\r"))  # ssh writes for a terminal
+            return whole[: command.LINE_BYTES // 2]  # the end of a line that was cut may be half a password
 
         text = "\n".join([*preamble(self._server, SILENCE_SECS), *lines, ""])
         done = command.stream(

@@ -14,8 +14,9 @@ An rsync that sends within a limit of bandwidth must not get SIGTERM, SIGINT or 
 noting that it has written, and one that is ended there writes the same once more: the server then stores a small file
 again under the name of the next one, with the size, time and checksum that one should have, and no later call finds out
 (measured with 3.5.0: half of 25 ends, among files of one size). So it is in a session of its own, and only ever killed
-by us. But a machine that is shut down does it as well; hence small files of one size are compared by content after a
-push that was not the only attempt.
+by us. But a machine that is shut down does it as well; hence, after a push that was not the only attempt, files of one
+size that rsync may have written at once go again, as what differs in them. (`--checksum` would send less; but it reads
+in silence, which a time limit would take for the end of the server.)
 
 Whether the server is silent is left to rsync: measured with 3.5.0, `--timeout` ends a connection on which nothing moves
 (also before the greeting; after about twice the time), `--contimeout` one that does not come about. What still fits
@@ -25,6 +26,7 @@ Must not: decide what is sent, or remember anything. The password goes into the 
 """
 
 import logging
+import math
 import os
 import shlex
 import tempfile
@@ -69,8 +71,8 @@ RSYNC_CONNECT_PROG starts a program, which would inherit the password. The local
 KEPT_LINES = 10_000
 """Of an output: items are taken as they come, and what tells of trouble comes last. A server could talk for ever."""
 
-MOST_ITEMS = 10_000_000
-"""More files than a transaction can list in its XML, with all attempts: whoever reports more makes them up."""
+MOST_REPORTED_BYTES = 1 << 30
+"""Several times what rsync says of all files that the XML of a transaction can list: who says more makes it up."""
 
 STATUSES_AT_ONCE = 4_000
 """So many statuses are asked for with one call: of each, rsync may print two lines, and all have to be kept."""
@@ -79,7 +81,8 @@ PARTIAL, VANISHED = 23, 24
 """Exit codes of rsync when some of what it was asked for could not be had, or was gone when its turn came."""
 
 AT_ONCE_BYTES = 65_536
-"""rsync writes no more at once than its buffer holds, so a file that is sent again by mistake has not more."""
+"""rsync writes no more at once than its buffer holds, so a file that is sent again by mistake has not more; but before
+it was compressed it may have had any size (measured with 3.5.0 and zlibx: 200 KB)."""
 
 OPEN_MODE, OPEN_FILE_MODE = 0o755, 0o644
 """Of what is made for the server: it takes the modes over, and the data centre has to be able to read there."""
@@ -196,17 +199,10 @@ class DataCentre:
         """Bring the files of the snapshot to the server; return those of which something was sent."""
         call = self._push(intent, snapshot, progress=self._progress is not None)
         sent = frozenset(_sent(intent, self._run(f"sending {intent.id}", call)))
-        if self._was_cut_off and (alike := _alike(snapshot)).files:
-            self._correct(intent, alike)
+        most = math.inf if rsync_argv.compresses(self._settings) else AT_ONCE_BYTES
+        if self._was_cut_off and (alike := _alike(snapshot, most)).files:
+            self._run(f"comparing files of {intent.id}", self._push(intent, alike, everything=True))
         return sent
-
-    def _correct(self, intent: Intent, snapshot: Snapshot) -> None:
-        """Bring those files to the server that differ in content only."""
-        doing = f"comparing the small files of {intent.id}"
-        try:
-            self._run(doing, self._push(intent, snapshot, by_content=True))
-        except RemoteRefused:  # many a server refuses to read all it has; then every file goes, as what differs in it
-            self._run(doing, self._push(intent, snapshot, everything=True))
 
     def push_xml(self, transaction_id: str, data: bytes) -> None:
         """Bring `ID.xml` to the server, which makes the transaction complete."""
@@ -245,12 +241,11 @@ class DataCentre:
         *,
         dry_run: bool = False,
         everything: bool = False,
-        by_content: bool = False,
         progress: bool = False,
     ) -> Call:
         names = os.fsencode(rsync_argv.listing(intent, snapshot))
         return rsync_argv.push(self._program, self._settings, intent, names, limited=self._limited, dry_run=dry_run,
-                               everything=everything, by_content=by_content, progress=progress)  # fmt: skip
+                               everything=everything, progress=progress)  # fmt: skip
 
     def _run(self, doing: str, call: Call) -> list[Item]:
         """Run rsync until it ends well; return all that it has reported, failed attempts included."""
@@ -277,14 +272,16 @@ class DataCentre:
         raise AssertionError  # the last attempt returns or raises
 
     def _attempt(self, doing: str, call: Call, items: list[Item], may_lack_files: bool) -> Sequence[str]:
+        reported = 0
+
         def hear(line: str) -> None:
+            nonlocal reported
             item = parse_item(os.fsencode(line))
             if item is not None:
                 items.append(item)
-                if len(items) > MOST_ITEMS:
-                    raise RemoteRefused(
-                        f"{doing}: the server reports more than {MOST_ITEMS} files; ask the data centre"
-                    )
+                reported += len(line)
+                if reported > MOST_REPORTED_BYTES:
+                    raise RemoteRefused(f"{doing}: the server reports files without end; ask the data centre")
             elif self._progress is not None and (words := parse_progress(line)):
                 self._progress(f"{doing}: {words}")
 
@@ -357,10 +354,10 @@ def _unread(name: str, reason: str) -> StatusUnread:
     return StatusUnread(f"the server of the data centre cannot read {name}.xml ({escape(reason)}); ask the data centre")
 
 
-def _alike(snapshot: Snapshot) -> Snapshot:
+def _alike(snapshot: Snapshot, most_bytes: float) -> Snapshot:
     """Return the files that rsync may have confused at its end without changing a size."""
     sizes = Counter(file.size for file in snapshot.files)
-    return Snapshot(tuple(file for file in snapshot.files if 0 < file.size <= AT_ONCE_BYTES and sizes[file.size] > 1))
+    return Snapshot(tuple(file for file in snapshot.files if 0 < file.size <= most_bytes and sizes[file.size] > 1))
 
 
 def _sent(intent: Intent, items: Sequence[Item]) -> Iterator[str]:

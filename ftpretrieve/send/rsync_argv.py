@@ -67,6 +67,8 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("--append*", _PROOF),  # a file that is there and is not shorter is passed over, whatever is in it
     ("--ignore-existing", _PROOF),
     ("--ignore-times", _PROOF),
+    ("--no-ignore-times", _PROOF),
+    ("--no-I", _PROOF),
     ("--no-times", _PROOF),
     ("--no-t", _PROOF),
     ("--size-only", _PROOF),
@@ -136,6 +138,12 @@ def _options(word: str) -> tuple[list[str], str]:
     return names, ""
 
 
+def compresses(settings: Settings) -> bool:
+    """Return whether rsync is told to compress what it sends."""
+    names = [name for word in settings.extra_arguments for name in _options(word)[0]]
+    return settings.compress or any(name == "-z" or "compress" in name for name in names)
+
+
 def push(
     rsync: str,
     settings: Settings,
@@ -145,13 +153,11 @@ def push(
     limited: bool,
     dry_run: bool = False,
     everything: bool = False,
-    by_content: bool = False,
     progress: bool = False,
 ) -> Call:
     """Send the files of a transaction; `names` is what `listing` returned, encoded.
 
-    `everything`: also what seems to be there already; `by_content`: also what seems so and is not. `limited`: by the
-    bandwidth of the configuration.
+    `everything`: also what seems to be there already. `limited`: by the bandwidth of the configuration.
     """
     argv = [rsync, "--recursive", "--times", "--one-file-system", "--exclude=lost+found", "--partial"]
     argv += ["--files-from=-", "--from0", *_usual(settings)]
@@ -163,8 +169,6 @@ def push(
         argv.append("--dry-run")
     if everything:
         argv.append("--ignore-times")
-    if by_content:
-        argv.append("--checksum")
     if progress:
         argv.append("--info=progress2")
     source = intent.directory if intent.sends_content else posixpath.dirname(intent.directory).rstrip("/") + "/"

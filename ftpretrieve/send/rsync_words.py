@@ -25,13 +25,13 @@ _ITEM = re.compile(rb"= (.{11}) (.*)", re.DOTALL)
 
 _OCTAL = re.compile(rb"\\#([0-7]{3})")
 
-_PROGRESS = re.compile(r"\s*([\d.,]+[KMGTP]?)\s+(\d{1,3})%\s+([\d.]+\S*/s)\s+(\d+:\d\d:\d\d)(\s+\(.*\))?\s*")
+_PROGRESS = re.compile(r"\s*([\d.,]+[KMGTP]?)\s+(\d{1,3})%\s+(\d[\d.]*[A-Za-z]*/s)\s+(\d+:\d\d:\d\d)(\s+\(.*\))?\s*")
 
 LAST_LINES, LAST_CHARACTERS = 3, 400
 
 """What an error repeats of rsync's complaints: the last ones say most, and a full disk gives a line a file."""
 
-JUDGED_LINES, JUDGED_END = 200, 1_000
+JUDGED_LINES, JUDGED_END = 50, 1_000
 """So many lines are looked at for a reason, the last ones, and so many characters at both ends of each: what is between
 is the name of a file. A server may say much more, and patterns with several `.*` take long on lines made for that.
 """

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ftpretrieve.command import LINE_BYTES
 from ftpretrieve.deadline import Deadline
 from ftpretrieve.errors import ConfigError
 from ftpretrieve.mirror.lftp import Lftp, Mask, Run, check_version
@@ -208,6 +209,17 @@ def test_modes_that_a_server_does_not_set_are_no_failure(vsftpd: FtpServer, tmp_
 def test_a_wrong_password_is_a_refused_login(server: FtpServer) -> None:
     done = run(place_of(server, password=Secret("wrong-one")), LIST)
     assert (done.code, done.login_refused, done.away) == (1, True, False), done
+
+
+def test_a_password_in_a_line_without_end_is_not_shown_in_halves(liar: Liar) -> None:
+    """A server may say it again just where the line is cut."""
+    told = "x" * (LINE_BYTES - 100)
+    liar.replace["PASS"] = lambda handler, password, proceed: handler.respond(f"530 {told}{password * 10}")
+    done = run(place_of(liar, password=Secret("correct-horse-battery")), LIST)
+    shown = "\n".join(done.lines + done.errors)
+    assert told[:1000] in shown
+    assert "correct" not in shown
+    assert "battery" not in shown
 
 
 def test_a_user_who_is_refused_at_once_is_a_refused_login(liar: Liar) -> None:

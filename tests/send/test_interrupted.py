@@ -154,25 +154,31 @@ def test_what_a_kill_leaves_at_the_server_is_no_other_file_under_a_name(send: Se
     assert [path for path in whole if path.read_bytes() != (send.data / path.name).read_bytes()] == []
 
 
-@pytest.mark.parametrize("lines", [(), ("refuse options = checksum",)], ids=["plain", "refuses"])
-def test_what_somebody_else_ends_is_corrected(
-    tmp_path: Path, make_rsyncd: Callable[..., Rsyncd], lines: tuple[str, ...]
-) -> None:
-    """As above, when the machine is shut down or an operator ends all rsyncs; also if the server refuses to compare."""
-    send = Send(tmp_path / "node", make_rsyncd(lines=lines))
+@pytest.mark.parametrize(
+    ("zeros", "arguments"), [(0, ""), (160_000, "--compress --compress-choice=zlibx")], ids=["plain", "compressed"]
+)
+def test_what_somebody_else_ends_is_corrected(send: Send, zeros: int, arguments: str) -> None:
+    """As above, when a machine is shut down or an operator ends all rsyncs; also of files that are small only then."""
     names = [f"f{number:02}" for number in range(12)]
     for number, name in enumerate(names):
-        send.put(name, random.Random(number).randbytes(60_000))
-    send.configure("rsync", rsync_retries=3)
+        send.put(name, random.Random(number).randbytes(40_000) + bytes(zeros))
+    send.configure("rsync", rsync_retries=3, rsync_extra_args=arguments)
     send.configure("limits", bandwidth_max=600)
     for name in names[3:6]:
+        arrived = f"*/{name}"
+        before = len(list(send.server.incoming.glob(arrived)))
         with send.starting("--restart") as process:
-            await_true(lambda name=name: process.poll() is not None or any(send.server.incoming.glob(f"*/{name}")))
+            await_true(
+                lambda before=before, arrived=arrived: (
+                    process.poll() is not None or len(list(send.server.incoming.glob(arrived))) > before
+                )
+            )
             for one in send.family():
                 if one.name() == "rsync":
                     one.terminate()
             done = finish(process)
         assert done.code == 0, done.stderr
+        assert "trying again" in done.stderr
         send.assert_complete(done.id, after_a_kill=True)
 
 

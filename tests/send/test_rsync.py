@@ -281,9 +281,9 @@ def refusal(sender: Node, error: type[FtpRetrieveError], words: str, **changes: 
 
 def test_a_server_that_reports_files_without_end(node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They would fill the memory until the last minute of the session."""
-    monkeypatch.setattr(rsync_module, "MOST_ITEMS", 1000)
+    monkeypatch.setattr(rsync_module, "MOST_REPORTED_BYTES", 10_000)
     script = "while echo '= <f+++++++++ made-up'; do :; done; exit"
-    with wrapped(node, tmp_path, script) as rsync, pytest.raises(RemoteRefused, match="more than 1000 files"):
+    with wrapped(node, tmp_path, script) as rsync, pytest.raises(RemoteRefused, match="files without end"):
         node.centre(rsync=rsync).plan(node.intent(), node.snapshot())
 
 

@@ -71,6 +71,8 @@ def test_what_does_no_harm_is_allowed(words: list[str]) -> None:
         (["--ignore-times"], "proven"),
         (["-aI"], "proven"),
         (["--no-times"], "proven"),
+        (["--no-ignore-times"], "proven"),
+        (["--no-I"], "proven"),
         (["--compare-dest=/x"], "proven"),
         (["--password-file=/x"], "file:PATH"),
         (["/etc"], "/etc is no option"),

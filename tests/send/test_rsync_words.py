@@ -200,6 +200,15 @@ def test_lines_that_are_made_to_take_long_do_not(part: str) -> None:
     assert isinstance(failure(23, [line] * 10_000, "x"), CommandFailed)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "line", ["1 1% " + "1" * 65_000, "1 1% " + "1." * 32_000, " " * 65_000], ids=["digits", "dots", "blanks"]
+)
+def test_no_line_keeps_the_progress_busy(line: str) -> None:
+    """Each line is looked at as it comes, and nothing else is done meanwhile."""
+    assert {parse_progress(line) for _ in range(1000)} == {None}
+
+
 MISSING = 'rsync: [sender] link_stat "ABCD1234.xml" (in TRANSACTION_XML) failed: No such file or directory (2)'
 LOCKED = 'rsync: [sender] send_files failed to open "EFGH5678.xml" (in T): Permission denied (13)'
 BROKEN = [
