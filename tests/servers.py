@@ -30,6 +30,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
+
 from tests.launch import SET_USER_CALLS
 
 CHECKOUT = Path(__file__).parent.parent
@@ -176,11 +178,19 @@ class RealServer(FtpServer):
         end = time.monotonic() + START_LIMIT_SECS
         while True:
             greeting = _greeting(self.host, self.port, implicit=self.tls is not None and self.tls.implicit)
-            if greeting.startswith(self.greets):
+            if greeting.startswith(self.greets) and self._listens():
                 return
             if greeting or self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"{self.software} does not start: {greeting or self.log() or 'no answer'}")
             time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        """Return whether it is this server that has the port, and not one of another run of the tests."""
+        try:
+            sockets = psutil.Process(self.pid).net_connections("tcp")
+        except psutil.NoSuchProcess:
+            return False
+        return any(found.status == psutil.CONN_LISTEN and found.laddr.port == self.port for found in sockets)
 
     def stop(self) -> None:
         if self._process is None:

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import servers
 from tests.pyftp import PyFtpServer
 from tests.servers import CHECKOUT, FtpServer, RealServer
 from tests.waiting import await_true
@@ -210,6 +211,20 @@ def test_a_server_that_cannot_start_says_why(make_server: MakeServer) -> None:
 
 
 @pytest.mark.interop
+def test_the_server_of_somebody_else_is_not_taken_for_ours(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run of the tests may take the port that was free, and greets as ours would."""
+    other = make_server("proftpd")
+    free = [other.port, other.port, servers.free_port()]
+    monkeypatch.setattr(servers, "free_port", lambda: free.pop(0))
+    ours = make_server("proftpd")
+    assert (free, ours.port != other.port) == ([], True)
+    ours.put("a.txt", b"")
+    with ours.connect() as client:
+        assert names(client) == {"a.txt"}
+
+
 def test_the_pid_is_the_one_that_listens(make_server: MakeServer) -> None:
     server: RealServer = make_server("vsftpd")
     ports = [entry.laddr.port for entry in psutil.Process(server.pid).net_connections() if entry.status == "LISTEN"]
