@@ -215,10 +215,10 @@ def test_the_server_of_somebody_else_is_not_taken_for_ours(
     make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run of the tests may take the port that was free, and greets as ours would."""
-    other = make_server("proftpd")
+    other = make_server("vsftpd")
     free = [other.port, other.port, servers.free_port()]
     monkeypatch.setattr(servers, "free_port", lambda: free.pop(0))
-    ours = make_server("proftpd")
+    ours = make_server("vsftpd")
     assert (free, ours.port != other.port) == ([], True)
     ours.put("a.txt", b"")
     with ours.connect() as client:
