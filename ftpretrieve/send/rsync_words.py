@@ -28,7 +28,6 @@ _OCTAL = re.compile(rb"\\#([0-7]{3})")
 _PROGRESS = re.compile(r"\s*([\d.,]+[KMGTP]?)\s+(\d{1,3})%\s+(\d[\d.]*[A-Za-z]*/s)\s+(\d+:\d\d:\d\d)(\s+\(.*\))?\s*")
 
 LAST_LINES, LAST_CHARACTERS = 3, 400
-
 """What an error repeats of rsync's complaints: the last ones say most, and a full disk gives a line a file."""
 
 JUDGED_LINES, JUDGED_END = 50, 1_000

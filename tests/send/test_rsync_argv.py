@@ -201,6 +201,20 @@ IN_3_0_6 = frozenset(f"--{name}" for name in _IN_3_0_6.split())
 of which are `--contimeout`, `--no-inplace` and `--no-partial`; `--info` came with 3.1.0."""
 
 
+@pytest.mark.parametrize(
+    ("compress", "arguments", "expected"),
+    [
+        (False, ("-v", "--exclude=z"), False),
+        (True, (), True),
+        (False, ("-vz",), True),
+        (False, ("--compress-choice=zlibx",), True),
+        (False, ("--new-compress",), True),
+    ],
+)
+def test_whatever_makes_rsync_compress_is_seen(compress: bool, arguments: tuple[str, ...], expected: bool) -> None:
+    assert rsync_argv.compresses(settings(compress=compress, extra_arguments=arguments)) is expected
+
+
 def options_of(call: rsync_argv.Call) -> set[str]:
     return {word.partition("=")[0] for word in call.argv[1:-2]}
 
